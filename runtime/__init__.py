@@ -1,0 +1,1 @@
+"""Sessions, the agent loop, models, capabilities, policy and sandbox."""

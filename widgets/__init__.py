@@ -1,0 +1,1 @@
+"""Panes of the office and their rendering; no logic of the office."""

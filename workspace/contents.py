@@ -1,0 +1,148 @@
+"""Contents: bytes by digest, each distinct one stored once, most as a delta in a bounded chain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import NamedTuple
+
+from . import delta
+from .engine import Connection
+from .errors import Damaged
+
+DEPTH = 40
+"""Deltas in a chain, at most."""
+KEYFRAMES = 24
+"""Keyframes that are themselves deltas against the previous keyframe, in a row at most."""
+DECODED = 16 << 20
+"""Bytes decoded to read any content, beside the first of its chain, at most."""
+CACHE = 64 << 20
+
+
+class _Row(NamedTuple):
+    id: int
+    keyframe: int
+    depth: int
+    cost: int
+
+
+def digest(content: bytes) -> bytes:
+    """The SHA-256 that names a content: 32 bytes."""
+    return hashlib.sha256(content).digest()
+
+
+class Contents:
+    """The content table behind a byte-capped cache of decoded contents."""
+
+    def __init__(self, connection: Connection, cache: int = CACHE) -> None:
+        self._db = connection
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._cached = 0
+        self._cap = cache
+
+    def put(self, content: bytes, base: int | None = None) -> int:
+        """Store ``content``, as a delta against content ``base`` where that is smaller; its id.
+
+        A content that is already stored is found by its digest. What is about to be
+        written is decoded and compared first; Damaged if it differs.
+        """
+        name = digest(content)
+        if (known := self.find(name)) is not None:
+            return known
+        (last,) = self._db.execute("SELECT max(id) FROM content").fetchone()
+        new = (last or 0) + 1
+        parent, encoded, row = self._encode(new, content, base)
+        if delta.decode(self.get(parent) if parent else b"", [encoded.data]) != content:
+            raise Damaged("A delta did not decode to its content; nothing was saved, please try again.")
+        self._db.execute(
+            "INSERT INTO content (id, digest, size, base, keyframe, depth, cost, data) VALUES (?,?,?,?,?,?,?,?)",
+            (new, name, len(content), parent, row.keyframe, row.depth, row.cost, encoded.data),
+        )
+        self._remember(new, content)
+        return new
+
+    def find(self, name: bytes) -> int | None:
+        """The id of the content with this digest, if its bytes are stored."""
+        for id_, full in self._db.execute(
+            "SELECT id, digest FROM content WHERE substr(digest, 1, 5) = ? AND data IS NOT NULL",
+            (name[:5],),
+        ):
+            if full == name:
+                return int(id_)
+        return None
+
+    def get(self, id_: int) -> bytes:
+        """The bytes of a content, checked against its digest. Raises Damaged if they differ."""
+        if (found := self._cache.get(id_)) is not None:
+            self._cache.move_to_end(id_)
+            return found
+        deltas: list[bytes] = []
+        at: int | None = id_
+        start, name = b"", b""
+        while at is not None:
+            if deltas and (cached := self._cache.get(at)) is not None:
+                start = cached
+                break
+            row = self._db.execute("SELECT base, data, digest FROM content WHERE id = ?", (at,)).fetchone()
+            if row is None or row[1] is None or len(deltas) > DEPTH:
+                raise Damaged(f"Content {id_} is no longer stored or its chain is broken; run `wukong verify`.")
+            deltas.append(row[1])
+            name = name or row[2]
+            at = row[0]
+        try:
+            content = delta.decode(start, reversed(deltas))
+        except delta.Malformed as error:
+            raise Damaged(f"Content {id_} cannot be decoded ({error}); run `wukong verify`.") from error
+        if digest(content) != name:
+            raise Damaged(f"Content {id_} does not match its digest; run `wukong verify`.")
+        self._remember(id_, content)
+        return content
+
+    def digest_of(self, id_: int) -> bytes:
+        """The digest of a stored or forgotten content."""
+        row = self._db.execute("SELECT digest FROM content WHERE id = ?", (id_,)).fetchone()
+        if row is None:
+            raise Damaged(f"Content {id_} is missing; run `wukong verify`.")
+        return bytes(row[0])
+
+    def clear_cache(self) -> None:
+        """Forget decoded contents, as after a rollback that frees their ids."""
+        self._cache.clear()
+        self._cached = 0
+
+    def _encode(self, new: int, content: bytes, base: int | None) -> tuple[int | None, delta.Delta, _Row]:
+        """Choose what ``content`` is stored against: its base, else the base's keyframe, else nothing."""
+        if base is not None:
+            near = self._row(base)
+            candidates = [near] if near.id == near.keyframe else [near, self._row(near.keyframe)]
+            for candidate in candidates:
+                keyframe = candidate is not near
+                limit = KEYFRAMES if keyframe else DEPTH
+                if candidate.depth >= limit:
+                    continue
+                encoded = delta.encode(self.get(candidate.id), content)
+                cost = candidate.cost + encoded.cost
+                if cost > DECODED:
+                    continue
+                if len(encoded.data) > 64 + len(content) // 4:
+                    alone = delta.encode(b"", content)
+                    if len(alone.data) <= len(encoded.data):
+                        return None, alone, _Row(new, new, 0, 0)
+                mine = _Row(new, new if keyframe else candidate.keyframe, candidate.depth + 1, cost)
+                return candidate.id, encoded, mine
+        return None, delta.encode(b"", content), _Row(new, new, 0, 0)
+
+    def _row(self, id_: int) -> _Row:
+        row = self._db.execute("SELECT id, keyframe, depth, cost FROM content WHERE id = ?", (id_,)).fetchone()
+        if row is None:
+            raise Damaged(f"Content {id_} is missing; run `wukong verify`.")
+        return _Row(*row)
+
+    def _remember(self, id_: int, content: bytes) -> None:
+        if len(content) > self._cap // 4:
+            return
+        self._cache[id_] = content
+        self._cached += len(content)
+        while self._cached > self._cap:
+            _, old = self._cache.popitem(last=False)
+            self._cached -= len(old)

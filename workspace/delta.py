@@ -1,0 +1,204 @@
+"""Deltas between two contents: trim what both share at the ends, compress the rest.
+
+The middle that remains is compressed with zstd, the surrounding part of the base given as
+a raw dictionary. Chains of deltas are applied on a piece table, so that reading a large
+document after many small edits copies its bytes once.
+
+Layout: method (1 byte), then the varints prefix, suffix and length of the middle, then
+the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import zstandard
+
+LEVEL = 9
+MARGIN = 64 << 10
+"""Bytes of the base on each side of the replaced part that serve as dictionary."""
+DICTIONARY = 8 << 20
+"""Largest dictionary, in bytes."""
+FLAT = 1 << 20
+"""Bytes up to which copying a content is cheaper than keeping its pieces."""
+
+_RAW, _ZSTD, _ZSTD_DICTIONARY = 0, 1, 2
+_STEP = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """An encoded delta and how many bytes have to be decoded to apply it."""
+
+    data: bytes
+    cost: int
+
+
+class Malformed(ValueError):
+    """The stored delta cannot be applied to this base."""
+
+
+def encode(base: bytes, content: bytes) -> Delta:
+    """The delta that turns ``base`` into ``content``; an empty base stores content by itself."""
+    prefix = common_prefix(base, content)
+    suffix = common_suffix(base, content, min(len(base), len(content)) - prefix)
+    middle = content[prefix : len(content) - suffix]
+    head = _varint(prefix) + _varint(suffix) + _varint(len(middle))
+    start, end = _window(len(base), prefix, suffix)
+    method, packed = _RAW, middle
+    if len(middle) > 16:
+        dictionary = base[start:end]
+        compressed = _compress(middle, dictionary)
+        if len(compressed) < len(middle):
+            method, packed = (_ZSTD_DICTIONARY if dictionary else _ZSTD), compressed
+    cost = len(middle) + (end - start if method == _ZSTD_DICTIONARY else 0)
+    return Delta(bytes([method]) + head + packed, cost)
+
+
+def decode(base: bytes, deltas: Iterable[bytes]) -> bytes:
+    """Apply ``deltas`` in order to ``base``. Raises Malformed where one does not fit."""
+    pieces = _Pieces(base)
+    for delta in deltas:
+        try:
+            method, at = delta[0], 1
+            prefix, at = _read_varint(delta, at)
+            suffix, at = _read_varint(delta, at)
+            length, at = _read_varint(delta, at)
+            if prefix + suffix > pieces.length:
+                raise Malformed("a delta reaches outside its base")
+            packed = delta[at:]
+            if method == _RAW:
+                middle = packed
+            elif method in (_ZSTD, _ZSTD_DICTIONARY):
+                window = b""
+                if method == _ZSTD_DICTIONARY:
+                    window = pieces.slice(*_window(pieces.length, prefix, suffix))
+                middle = _decompress(packed, window, length)
+            else:
+                raise Malformed(f"unknown delta method {method}")
+        except (IndexError, zstandard.ZstdError) as error:
+            raise Malformed(str(error)) from error
+        if len(middle) != length:
+            raise Malformed("a delta decodes to another length")
+        pieces.replace(prefix, pieces.length - suffix, middle)
+    return pieces.join()
+
+
+def common_prefix(a: bytes, b: bytes) -> int:
+    """Length of the longest common prefix in bytes."""
+    limit = min(len(a), len(b))
+    at = 0
+    while at + _STEP <= limit and a[at : at + _STEP] == b[at : at + _STEP]:
+        at += _STEP
+    low, high = at, min(at + _STEP, limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[at:middle] == b[at:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def common_suffix(a: bytes, b: bytes, limit: int) -> int:
+    """Length of the longest common suffix in bytes, ``limit`` at most."""
+    la, lb = len(a), len(b)
+    at = 0
+    while at + _STEP <= limit and a[la - at - _STEP : la - at] == b[lb - at - _STEP : lb - at]:
+        at += _STEP
+    low, high = at, min(at + _STEP, limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[la - middle : la - at] == b[lb - middle : lb - at]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+class _Pieces:
+    """A sequence of bytes as pieces of other bytes, cut and replaced without copying them."""
+
+    def __init__(self, whole: bytes) -> None:
+        self.length = len(whole)
+        self._pieces = [(whole, 0, len(whole))] if whole else []
+
+    def slice(self, start: int, end: int) -> bytes:
+        return b"".join(source[a:b] for source, a, b in self._cut(start, end))
+
+    def replace(self, start: int, end: int, middle: bytes) -> None:
+        left, right = self._cut(0, start), self._cut(end, self.length)
+        self._pieces = left + ([(middle, 0, len(middle))] if middle else []) + right
+        self.length += len(middle) - (end - start)
+        if len(self._pieces) > 4 and self.length <= FLAT:
+            self._pieces = [(self.join(), 0, self.length)]
+
+    def join(self) -> bytes:
+        if len(self._pieces) == 1 and self._pieces[0][2] == len(self._pieces[0][0]):
+            source, start, _ = self._pieces[0]
+            return source[start:]
+        return b"".join([memoryview(source)[a:b] for source, a, b in self._pieces])
+
+    def _cut(self, start: int, end: int) -> list[tuple[bytes, int, int]]:
+        out, at = [], 0
+        for source, a, b in self._pieces:
+            left, right = max(start - at, 0), min(end - at, b - a)
+            if left < right:
+                out.append((source, a + left, a + right))
+            at += b - a
+            if at >= end:
+                break
+        return out
+
+
+def _window(length: int, prefix: int, suffix: int) -> tuple[int, int]:
+    start = max(0, prefix - MARGIN)
+    return start, min(length, length - suffix + MARGIN, start + DICTIONARY)
+
+
+def _compress(data: bytes, dictionary: bytes) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        LEVEL,
+        source_size=len(data) + len(dictionary),
+        dict_size=len(dictionary),
+        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+        write_content_size=0,
+        write_checksum=0,
+        write_dict_id=0,
+    )
+    return zstandard.ZstdCompressor(compression_params=parameters, dict_data=_raw_dictionary(dictionary)).compress(
+        data
+    )
+
+
+def _decompress(data: bytes, dictionary: bytes, length: int) -> bytes:
+    return zstandard.ZstdDecompressor(
+        dict_data=_raw_dictionary(dictionary), format=zstandard.FORMAT_ZSTD1_MAGICLESS
+    ).decompress(data, max_output_size=length)
+
+
+def _raw_dictionary(data: bytes) -> zstandard.ZstdCompressionDict | None:
+    if not data:
+        return None
+    return zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7

@@ -1,0 +1,139 @@
+"""What we know of a working directory: the version last put or seen at each path, and its stamp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .engine import Connection
+from .files import Stamp
+from .models import to_path
+from .versions import Versions
+
+GRAIN = 20_000_000
+"""Nanoseconds: a file changed this shortly before it was looked at may change again unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The materialised version at a path. ``checked``: when its stamp was taken, in ns since 1970."""
+
+    path: str
+    document: int
+    number: int
+    stamp: Stamp | None
+    checked: int
+
+    def same(self, stamp: Stamp) -> bool:
+        """Whether a file with this stamp is surely the one that was looked at."""
+        return self.stamp == stamp and self.checked - max(stamp.mtime, stamp.ctime) > GRAIN
+
+
+class Disk:
+    """The disk and pending tables of one branch's directory.
+
+    Rows are kept in memory until the next transaction takes them along: losing them costs
+    a second look at a file, never a version.
+    """
+
+    def __init__(self, connection: Connection, versions: Versions, branch: int) -> None:
+        self._db = connection
+        self._versions = versions
+        self._branch = branch
+        self._unsaved: dict[str, Placed | None] = {}
+        self._cleared: set[int] = set()
+
+    def get(self, path: str) -> Placed | None:
+        if path in self._unsaved:
+            return self._unsaved[path]
+        row = self._db.execute(
+            f"{_SELECT} AND d.path = ?", (self._branch, self._versions.known_path(path))
+        ).fetchone()
+        return _placed(row) if row else None
+
+    def of_document(self, document: int) -> list[Placed]:
+        """Where a document's file is or was put; more than one path only after a crash."""
+        rows = self._db.execute(f"{_SELECT} AND d.document = ?", (self._branch, document)).fetchall()
+        found = {placed.path: placed for placed in map(_placed, rows)}
+        for path, unsaved in self._unsaved.items():
+            if unsaved is not None and unsaved.document == document:
+                found[path] = unsaved
+            elif path in found:
+                del found[path]
+        return list(found.values())
+
+    def all(self) -> dict[str, Placed]:
+        """Every placed path."""
+        found = {p.path: p for p in map(_placed, self._db.execute(_SELECT, (self._branch,)).fetchall())}
+        for path, unsaved in self._unsaved.items():
+            if unsaved is None:
+                found.pop(path, None)
+            else:
+                found[path] = unsaved
+        return found
+
+    def put(self, placed: Placed) -> None:
+        self._unsaved[placed.path] = placed
+
+    def remove(self, path: str) -> None:
+        self._unsaved[path] = None
+
+    def renumber(self, placed: Placed, number: int) -> None:
+        """The same file now stands for another version of its document."""
+        self.put(replace(placed, number=number))
+
+    def mark(self) -> tuple[dict[str, Placed | None], set[int]]:
+        """What is unsaved now, to go back to when a transaction is rolled back."""
+        return dict(self._unsaved), set(self._cleared)
+
+    def back_to(self, mark: tuple[dict[str, Placed | None], set[int]]) -> None:
+        self._unsaved, self._cleared = mark
+
+    def pend(self, document: int) -> None:
+        """In the open transaction: this document's file is about to change."""
+        self._db.execute("INSERT OR IGNORE INTO pending (branch, document) VALUES (?,?)", (self._branch, document))
+        self._cleared.discard(document)
+
+    def pending(self) -> list[int]:
+        rows = self._db.execute("SELECT document FROM pending WHERE branch = ?", (self._branch,)).fetchall()
+        return [document for (document,) in rows]
+
+    def clear(self, documents: list[int]) -> None:
+        """After a sync: these files are known to be on the disk."""
+        self._cleared.update(documents)
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self._unsaved or self._cleared)
+
+    def save(self) -> None:
+        """Write what was learnt, in the open transaction."""
+        for path, placed in self._unsaved.items():
+            path_id = self._versions.path_id(path)
+            if placed is None:
+                self._db.execute("DELETE FROM disk WHERE branch = ? AND path = ?", (self._branch, path_id))
+                continue
+            s = placed.stamp
+            stamp = (s.size, s.mtime, s.ctime, s.inode) if s else (None,) * 4
+            self._db.execute(
+                "INSERT OR REPLACE INTO disk (branch, path, document, number, size, mtime, ctime, inode, checked)"
+                " VALUES (?,?,?,?,?,?,?,?,?)",
+                (self._branch, path_id, placed.document, placed.number, *stamp, placed.checked),
+            )
+        for document in self._cleared:
+            self._db.execute("DELETE FROM pending WHERE branch = ? AND document = ?", (self._branch, document))
+
+    def saved(self) -> None:
+        """The transaction that took the rows along is durable."""
+        self._unsaved.clear()
+        self._cleared.clear()
+
+
+_SELECT = (
+    "SELECT p.name, d.document, d.number, d.size, d.mtime, d.ctime, d.inode, d.checked"
+    " FROM disk d JOIN path p ON p.id = d.path WHERE d.branch = ?"
+)
+
+
+def _placed(row: tuple[bytes, int, int, int | None, int, int, int, int]) -> Placed:
+    stamp = None if row[3] is None else Stamp(row[3], row[4], row[5], row[6])
+    return Placed(to_path(row[0]), row[1], row[2], stamp, row[7])

@@ -1,0 +1,72 @@
+"""The one place that knows the SQLite driver: which engine, how a connection is set up."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from sqlite3 import Connection as Connection
+from urllib.parse import quote
+
+from .errors import WorkspaceError
+
+try:  # bundles a current engine; systems often carry one with a WAL corruption bug
+    import pysqlite3 as driver
+except ImportError:  # pragma: no cover - platforms without the wheel
+    driver = sqlite3
+
+SAFE_VERSION = (3, 51, 3)
+"""The first SQLite without the WAL-reset corruption bug."""
+
+BUSY_MS = 5_000
+
+
+def version() -> tuple[int, int, int]:
+    """The version of the engine in use, e.g. ``(3, 53, 4)``."""
+    major, minor, patch = (int(part) for part in driver.sqlite_version.split("."))
+    return major, minor, patch
+
+
+def connect(path: Path, *, read_only: bool = False) -> Connection:
+    """A connection to the database at ``path``, in autocommit mode with explicit transactions.
+
+    Writers get WAL and ``synchronous=FULL``: a commit that returned is on the disk.
+    Raises WorkspaceError when the engine is too old or the file cannot be opened.
+    """
+    if version() < SAFE_VERSION:
+        raise WorkspaceError(
+            f"SQLite {driver.sqlite_version} can corrupt a database in WAL mode; "
+            "install the pysqlite3 wheel, which brings a safe one."
+        )
+    mode = "ro" if read_only else "rwc"
+    try:
+        connection: Connection = driver.connect(
+            f"file:{quote(str(path))}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        prepare(connection, read_only=read_only)
+    except driver.Error as error:
+        raise WorkspaceError(f"The history at {path} cannot be opened: {error}.") from error
+    return connection
+
+
+def prepare(connection: Connection, *, read_only: bool = False) -> None:
+    """Set the pragmas that every connection of ours has."""
+    execute = connection.execute
+    execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    execute("PRAGMA trusted_schema=OFF")
+    execute("PRAGMA cell_size_check=ON")
+    execute("PRAGMA cache_size=-16384")
+    execute("PRAGMA mmap_size=268435456")
+    if read_only:
+        execute("PRAGMA query_only=ON")
+    else:
+        execute("PRAGMA journal_mode=WAL")
+        execute("PRAGMA synchronous=FULL")
+        execute("PRAGMA wal_autocheckpoint=4000")
+
+
+DatabaseError = driver.DatabaseError
+"""What the engine raises for damage, a full disk, a read-only file and the like."""

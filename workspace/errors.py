@@ -1,0 +1,25 @@
+"""The few exceptions the workspace raises; each message is one sentence a person can act on."""
+
+
+class WorkspaceError(Exception):
+    """Something was refused or failed; nothing was lost. The message says why and what to do."""
+
+
+class NotFound(WorkspaceError):
+    """A workspace, document, version, operation or branch that was named does not exist."""
+
+
+class Busy(WorkspaceError):
+    """Another process holds the workspace's write lock."""
+
+
+class Damaged(WorkspaceError):
+    """Stored bytes do not match their digest; no content is given out."""
+
+
+class NeedsConsent(WorkspaceError):
+    """The act is possible, but only after a person has said yes."""
+
+
+class ReadOnly(WorkspaceError):
+    """A writing act was asked of a workspace that was opened for reading."""

@@ -1,0 +1,138 @@
+"""Reading a workspace: any version of any document, any branch at any cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from . import capture, coverage, location
+from .capture import Difference
+from .disk import Disk
+from .errors import NotFound
+from .files import Files
+from .models import Operation, Version
+from .store import Store
+from .walk import Skipped, walk
+
+
+class History:
+    """A workspace opened for reading: any number may be open beside one writer.
+
+    Every query is bounded by a cursor, an entry's number; without one it is live.
+    """
+
+    def __init__(self, root: Path, store: Store, branch: str) -> None:
+        """Use ``open``: this takes an open store."""
+        self.root = root
+        self.store = store
+        try:
+            self.branch = store.versions.branch(branch)
+            self._files = Files(root)
+        except BaseException:
+            store.close()
+            raise
+        self._disk = Disk(store.db, store.versions, self.branch.id)
+
+    @classmethod
+    def open(cls, root: Path | str, *, store: Path | None = None, branch: str = "main") -> History:
+        """Open the history of the folder ``root``. Raises NotFound where there is none."""
+        root = existing_folder(root)
+        folder = store.resolve() if store else location.store_of(root)
+        if folder is None:
+            raise NotFound(f"{root} has no history yet; `wukong scan` there starts one.")
+        return cls(root, Store.open(folder, read_only=True), branch)
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database and the folder."""
+        self.store.close()
+        self._files.close()
+
+    @property
+    def cursor(self) -> int:
+        """The newest entry: where the cursor stands when live."""
+        return self.store.journal.last()
+
+    def find(self, path: str, *, cursor: int | None = None) -> Version | None:
+        """The version of the existing document at ``path``, as this branch shows it at the cursor."""
+        return self.store.versions.find(path, self.branch.id, self.cursor if cursor is None else cursor)
+
+    def document(self, path: str) -> int:
+        """The number of the document at ``path``, or of the one last there. Raises NotFound."""
+        version = self.find(path)
+        if version is not None:
+            return version.document
+        ever = self.store.versions.ever_at(path)
+        if not ever:
+            raise NotFound(f"No document was ever at {path}; `wukong log` lists what there is.")
+        return ever[0]
+
+    def version(self, path: str, number: int) -> Version:
+        """Version ``number`` of the document at ``path``. Raises NotFound."""
+        return self.store.versions.get(self.document(path), number)
+
+    def head(self, document: int, *, cursor: int | None = None) -> Version | None:
+        """The version of a document that this branch shows at the cursor, deleted ones included."""
+        return self.store.versions.at(document, self.branch.id, self.cursor if cursor is None else cursor)
+
+    def tree(self, *, cursor: int | None = None) -> dict[str, Version]:
+        """Every existing document by path, as this branch shows it at the cursor."""
+        upto = self.cursor if cursor is None else cursor
+        versions = self.store.versions.tree(self.branch.id, upto)
+        return {v.path: v for v in versions.values() if v.exists}
+
+    def history(self, path: str) -> Iterator[Version]:
+        """The versions of the document at ``path``, oldest first, read in pages."""
+        document, after = self.document(path), 0
+        while page := self.store.versions.history(document, after=after, newest_first=False):
+            yield from page
+            after = page[-1].number
+
+    def content(self, version: Version) -> bytes:
+        """The exact bytes of a version; of a symlink its target; none where it is deleted. Raises Damaged."""
+        return self.store.versions.bytes_of(version)
+
+    def operation(self, id_: int) -> Operation:
+        """The operation that entry ``id_`` belongs to. Raises NotFound."""
+        return self.store.journal.operation(id_)
+
+    def coverage(self, *, cursor: int | None = None) -> list[Skipped]:
+        """What the versions of this branch do not hold at the cursor, and why."""
+        return coverage.at(self.store, self.branch.id, self.cursor if cursor is None else cursor)
+
+    def unplaced(self) -> list[Version]:
+        """Heads that are not on disk, because something stands in the way."""
+        heads = [head for d in self._disk.pending() if (head := self.head(d))]
+        return [head for head in heads if not self._is_placed(head)]
+
+    def differences(self) -> list[Difference]:
+        """What changed on disk and is not recorded yet, without recording it."""
+        seen = walk(
+            self.root,
+            self._disk.all(),
+            largest=coverage.largest(self.store),
+            named=coverage.named(self.store),
+        )
+        return capture.differences(self.store, self._disk, self._files, seen)
+
+    def _is_placed(self, head: Version) -> bool:
+        rows = self._disk.of_document(head.document)
+        if not head.exists:
+            return not rows
+        return [(row.path, row.number) for row in rows] == [(head.path, head.number)]
+
+
+def existing_folder(root: Path | str) -> Path:
+    """The folder as an absolute path without links. Raises NotFound."""
+    found = Path(root).resolve()
+    if not found.is_dir():
+        raise NotFound(f"There is no folder {found}.")
+    return found

@@ -1,0 +1,203 @@
+"""What the workspace speaks of, as plain immutable records."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Change = Literal["create", "edit", "rename", "delete", "mode"]
+CHANGES: tuple[Change, ...] = ("create", "edit", "rename", "delete", "mode")
+
+INSTANT, BEGUN, ENDED = 0, 1, 2
+"""Phases of an entry: a whole instant act, the start of a long one, its end."""
+
+REGULAR = stat.S_IFREG
+LINK = stat.S_IFLNK
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one operation as the provider reported them; None is unknown, never 0.
+
+    ``estimated`` counts tokens that nobody reported; ``cost`` is in 1e-9 USD.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    reasoning: int | None = None
+    estimated: int | None = None
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does something, on what occasion and why: what every operation is recorded with."""
+
+    kind: str = "edit"
+    name: str | None = None
+    actor: str | None = None
+    session: str | None = None
+    parent: int | None = None
+    step: int | None = None
+    attempt: int | None = None
+    decision: str | None = None
+    model: str | None = None
+    ref: bytes | None = None
+    """What it is called elsewhere: a git commit's digest, a provider's message id."""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    at: int | None = None
+    """When it happened, in microseconds since 1970, if not now: imported history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One immutable, numbered line of the journal."""
+
+    id: int
+    operation: int
+    phase: int
+    time: int
+    kind: str
+    name: str | None
+    actor: str | None
+    session: str | None
+    parent: int | None
+    branch: int
+    step: int | None
+    attempt: int | None
+    decision: str | None
+    outcome: str | None
+    model: str | None
+    usage: Usage
+    ref: bytes | None
+    payload: int | None
+    detail: Mapping[str, Any]
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One atomic act by one actor, put together from its first and its last entry.
+
+    ``outcome`` is ``done``, ``failed``, ``conflict``, ``interrupted`` …, ``unknown`` when
+    its end never came, or None while it runs. Times are microseconds since 1970.
+    """
+
+    id: int
+    last: int
+    kind: str
+    name: str | None
+    actor: str | None
+    session: str | None
+    parent: int | None
+    branch: int
+    step: int | None
+    attempt: int | None
+    decision: str | None
+    outcome: str | None
+    model: str | None
+    usage: Usage
+    ref: bytes | None
+    started: int
+    ended: int | None
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a document is at one moment: None in its place means that it does not exist."""
+
+    path: str
+    mode: int
+    content: int
+
+    @property
+    def is_link(self) -> bool:
+        return stat.S_ISLNK(self.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One state of one document. ``mode`` and ``content`` are None where it is deleted.
+
+    ``mode`` is ``st_mode``: the type (file or symlink) and the permissions. ``added`` and
+    ``removed`` count lines against the parent, None for binary; ``size`` is in bytes.
+    """
+
+    document: int
+    number: int
+    branch: int
+    parent: int | None
+    merged: int | None
+    entry: int
+    operation: int
+    change: Change
+    path: str
+    mode: int | None
+    content: int | None
+    added: int | None
+    removed: int | None
+    size: int | None
+
+    @property
+    def exists(self) -> bool:
+        return self.content is not None
+
+    @property
+    def state(self) -> State | None:
+        if self.mode is None or self.content is None:
+            return None
+        return State(self.path, self.mode, self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A named line of versions; before entry ``fork`` it is its parent."""
+
+    id: int
+    name: str
+    parent: int | None
+    fork: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A version about to be recorded: document None makes a new one; state None deletes."""
+
+    document: int | None
+    path: str
+    state: State | None
+    parent: int | None = None
+    merged: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a document was left alone: both sides changed it. Contents are ids; None is absence."""
+
+    path: str
+    reason: str
+    document: int | None = None
+    line: int | None = None
+    base: bytes = b""
+    ours: bytes = b""
+    theirs: bytes = b""
+
+
+def when(microseconds: int) -> datetime:
+    """A journal time as an aware UTC datetime."""
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def to_bytes(path: str) -> bytes:
+    """The name on disk of a workspace path; names that are not UTF-8 survive the round trip."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def to_path(name: bytes) -> str:
+    """The workspace path of a name on disk."""
+    return name.decode("utf-8", "surrogateescape")

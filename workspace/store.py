@@ -1,0 +1,133 @@
+"""The store: one database of journal, versions and contents, with its transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import schema
+from .contents import Contents
+from .disk import Disk
+from .engine import Connection, DatabaseError, connect
+from .errors import ReadOnly, WorkspaceError
+from .journal import Journal
+from .models import INSTANT, Act, Edit, Usage, Version
+from .versions import Versions
+
+FILE = "workspace.db"
+
+
+class Store:
+    """Journal, versions and contents of one workspace over one connection.
+
+    Nothing here touches the working directory. A store that was opened read-only
+    never writes; many such readers and one writer may be open at once.
+    """
+
+    def __init__(self, connection: Connection, *, read_only: bool = False) -> None:
+        self.db = connection
+        self.read_only = read_only
+        self.contents = Contents(connection)
+        self.journal = Journal(connection)
+        self.versions = Versions(connection, self.contents)
+        self.disk: Disk | None = None
+        """Knowledge of the working directory that each transaction takes along."""
+        self._depth = 0
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> Store:
+        """Open the store in ``folder``, creating or migrating it unless it is read only."""
+        if not read_only:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = connect(folder / FILE, read_only=read_only)
+        if not read_only:
+            schema.migrate(connection)
+            (folder / FILE).chmod(0o600)
+        else:
+            (have,) = connection.execute("PRAGMA user_version").fetchone()
+            if have != len(schema.MIGRATIONS):
+                connection.close()
+                raise WorkspaceError(
+                    "This history has another schema than this program; any writing command of the"
+                    " newer program, such as `wukong scan`, brings it up to date."
+                )
+        return cls(connection, read_only=read_only)
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the database and close it."""
+        if not self.read_only:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durable when the outermost block ends; inner blocks are savepoints."""
+        if self.read_only:
+            raise ReadOnly("This workspace is open for reading only.")
+        outer = self._depth == 0
+        name = f"s{self._depth}"
+        self.db.execute("BEGIN IMMEDIATE" if outer else f"SAVEPOINT {name}")
+        mark = self.disk.mark() if self.disk else None
+        self._depth += 1
+        try:
+            yield
+            if outer and self.disk:
+                self.disk.save()
+            self.db.execute("COMMIT" if outer else f"RELEASE {name}")
+        except BaseException as error:
+            self._roll_back(outer, name)
+            if self.disk and mark:
+                self.disk.back_to(mark)
+            if isinstance(error, DatabaseError):
+                raise WorkspaceError(f"Nothing was saved: {error}.") from error
+            raise
+        finally:
+            self._depth -= 1
+        if outer and self.disk:
+            self.disk.saved()
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._depth > 0
+
+    def record(
+        self,
+        act: Act,
+        edits: Sequence[Edit] = (),
+        *,
+        branch: int,
+        phase: int = INSTANT,
+        operation: int | None = None,
+        outcome: str | None = None,
+        usage: Usage | None = None,
+        payload: bytes | None = None,
+    ) -> tuple[int, list[Version]]:
+        """Write one entry and the versions it makes; ``(entry, versions)``."""
+        with self.transaction():
+            rows = self.versions.rows_for(edits)
+            payload_id = self.contents.put(payload) if payload is not None else None
+            entry = self.journal.append(
+                act,
+                branch=branch,
+                phase=phase,
+                operation=operation,
+                outcome=outcome,
+                usage=usage,
+                payload=payload_id,
+                payload_digest=self.contents.digest_of(payload_id) if payload_id else None,
+                versions=[row for _, row in rows],
+            )
+            made = self.versions.insert(entry, branch, rows)
+            return entry, [self.versions.get(document, number) for document, number in made]
+
+    def _roll_back(self, outer: bool, name: str) -> None:
+        if self.db.in_transaction:
+            if outer:
+                self.db.execute("ROLLBACK")
+            else:
+                self.db.execute(f"ROLLBACK TO {name}")
+                self.db.execute(f"RELEASE {name}")
+        self.contents.clear_cache()
+        self.journal.forget_caches()
+        self.versions.forget_caches()

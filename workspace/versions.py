@@ -1,0 +1,268 @@
+"""Documents and their versions on branches: what existed where, at any cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from . import lines
+from .contents import Contents
+from .engine import Connection
+from .errors import NotFound, WorkspaceError
+from .models import CHANGES, Branch, Change, Edit, State, Version, to_bytes, to_path
+
+MAIN = 1
+
+_SELECT = (
+    "SELECT v.document, v.number, v.branch, v.parent, v.merged, v.entry, e.operation, v.change,"
+    " p.name, v.mode, v.content, v.added, v.removed, c.size"
+    " FROM version v JOIN entry e ON e.id = v.entry JOIN path p ON p.id = v.path"
+    " LEFT JOIN content c ON c.id = v.content"
+)
+_NEWEST = (
+    "SELECT number FROM version INDEXED BY version_branch"
+    " WHERE branch = ? AND document = {document} AND entry <= ? ORDER BY entry DESC, number DESC LIMIT 1"
+)
+
+
+class Versions:
+    """The version table: bounded queries by document, path, operation, branch and cursor."""
+
+    def __init__(self, connection: Connection, contents: Contents) -> None:
+        self._db = connection
+        self._contents = contents
+        self._paths: dict[bytes, int] = {}
+
+    # -- branches
+
+    def branches(self) -> list[Branch]:
+        return [Branch(*row) for row in self._db.execute("SELECT id, name, parent, fork FROM branch")]
+
+    def branch(self, name: str) -> Branch:
+        row = self._db.execute("SELECT id, name, parent, fork FROM branch WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise NotFound(f"There is no branch {name!r}.")
+        return Branch(*row)
+
+    def add_branch(self, name: str, parent: int, fork: int) -> Branch:
+        """Add a branch that is ``parent`` up to entry ``fork``; its entry is the caller's to write."""
+        if self._db.execute("SELECT 1 FROM branch WHERE name = ?", (name,)).fetchone():
+            raise WorkspaceError(f"There is already a branch {name!r}; choose another name.")
+        (id_,) = self._db.execute(
+            "INSERT INTO branch (name, parent, fork) VALUES (?,?,?) RETURNING id", (name, parent, fork)
+        ).fetchone()
+        return Branch(id_, name, parent, fork)
+
+    def lineage(self, branch: int, cursor: int) -> list[tuple[int, int]]:
+        """``(branch, newest entry)`` to look in, nearest first: the branch, then what it was before."""
+        line = [(branch, cursor)]
+        while True:
+            row = self._db.execute("SELECT parent, fork FROM branch WHERE id = ?", (line[-1][0],)).fetchone()
+            if row is None:
+                raise NotFound(f"There is no branch number {line[-1][0]}.")
+            if row[0] is None:
+                return line
+            line.append((row[0], min(line[-1][1], row[1])))
+
+    # -- reading
+
+    def get(self, document: int, number: int) -> Version:
+        row = self._db.execute(f"{_SELECT} WHERE v.document = ? AND v.number = ?", (document, number)).fetchone()
+        if row is None:
+            raise NotFound(f"There is no version {number} of this document.")
+        return _version(row)
+
+    def at(self, document: int, branch: int, cursor: int) -> Version | None:
+        """The version of a document that a branch shows at a cursor, deleted ones included."""
+        for line, upto in self.lineage(branch, cursor):
+            row = self._db.execute(_NEWEST.format(document="?"), (line, document, upto)).fetchone()
+            if row is not None:
+                return self.get(document, row[0])
+        return None
+
+    def find(self, path: str, branch: int, cursor: int) -> Version | None:
+        """The existing document at ``path``, as the branch shows it at the cursor."""
+        for document in self.ever_at(path):
+            version = self.at(document, branch, cursor)
+            if version is not None and version.exists and version.path == path:
+                return version
+        return None
+
+    def ever_at(self, path: str) -> list[int]:
+        """Documents that were at ``path`` at any time, newest first."""
+        rows = self._db.execute(
+            "SELECT document FROM place WHERE path = ? ORDER BY document DESC", (self.known_path(path),)
+        )
+        return [document for (document,) in rows]
+
+    def known_path(self, path: str) -> int | None:
+        """The number of a path name, if it ever had one."""
+        name = to_bytes(path)
+        if (known := self._paths.get(name)) is not None:
+            return known
+        row = self._db.execute("SELECT id FROM path WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def tree(self, branch: int, cursor: int) -> dict[int, Version]:
+        """Every document that the branch has seen up to the cursor, deleted ones included.
+
+        Cost follows the number of documents, not the length of their history.
+        """
+        found: dict[int, Version] = {}
+        for line, upto in self.lineage(branch, cursor):
+            at = 0
+            while True:  # in pages, so that no read stays open for long
+                rows = self._db.execute(
+                    "WITH page AS (SELECT id FROM document WHERE id > ? ORDER BY id LIMIT 5000)"
+                    f" {_SELECT.replace('FROM version v', 'FROM page JOIN version v ON v.document = page.id')}"
+                    f" WHERE v.number = ({_NEWEST.format(document='page.id')})",
+                    (at, line, upto),
+                ).fetchall()
+                for row in rows:
+                    found.setdefault(row[0], _version(row))
+                (end,) = self._db.execute(
+                    "SELECT max(id) FROM (SELECT id FROM document WHERE id > ? ORDER BY id LIMIT 5000)", (at,)
+                ).fetchone()
+                if end is None:
+                    break
+                at = end
+        return found
+
+    def history(
+        self, document: int, *, after: int = 0, before: int | None = None, limit: int = 500, newest_first: bool = True
+    ) -> list[Version]:
+        """A page of a document's versions by number, across branches."""
+        order = "DESC" if newest_first else "ASC"
+        rows = self._db.execute(
+            f"{_SELECT} WHERE v.document = ? AND v.number > ? AND v.number < ? ORDER BY v.number {order} LIMIT ?",
+            (document, after, before if before is not None else 1 << 62, limit),
+        ).fetchall()
+        return [_version(row) for row in rows]
+
+    def of_entries(self, first: int, last: int) -> list[Version]:
+        """The versions made by the entries ``first`` to ``last``, in order."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE v.entry >= ? AND v.entry <= ? ORDER BY v.entry, v.document, v.number", (first, last)
+        ).fetchall()
+        return [_version(row) for row in rows]
+
+    def of_operation(self, operation: int) -> list[Version]:
+        """The versions that one operation made, in order."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE v.entry = ? OR v.entry IN"
+            " (SELECT id FROM entry WHERE operation = ? AND phase = 2) ORDER BY v.entry, v.document, v.number",
+            (operation, operation),
+        ).fetchall()
+        return [_version(row) for row in rows]
+
+    def line(self, version: Version) -> Iterator[Version]:
+        """A version and its first parents, back to the document's beginning."""
+        at: Version | None = version
+        page: dict[int, Version] = {}
+        while at is not None:
+            yield at
+            if at.parent is None:
+                return
+            if at.parent not in page:
+                page = {v.number: v for v in self.history(at.document, before=at.parent + 1, limit=256)}
+            at = page.get(at.parent)
+
+    def bytes_of(self, version: Version) -> bytes:
+        """The exact bytes of a version (of a symlink its target); empty where it is deleted."""
+        return b"" if version.content is None else self._contents.get(version.content)
+
+    # -- writing
+
+    def rows_for(self, edits: Sequence[Edit]) -> list[tuple[Edit, list[Any]]]:
+        """Number the edits and describe each as the plain row that the chain covers."""
+        out: list[tuple[Edit, list[Any]]] = []
+        fresh = 0
+        numbers: dict[int, int] = {}
+        for edit in edits:
+            document = edit.document
+            if document is None:
+                (newest,) = self._db.execute("SELECT max(id) FROM document").fetchone()
+                fresh += 1
+                document = (newest or 0) + fresh
+            if document not in numbers:
+                row = self._db.execute("SELECT numbers FROM document WHERE id = ?", (document,)).fetchone()
+                numbers[document] = row[0] if row else 0
+            numbers[document] += 1
+            before = self.get(document, edit.parent) if edit.parent is not None else None
+            added, removed = self._counts(before, edit.state)
+            out.append(
+                (
+                    edit,
+                    [
+                        document, numbers[document], edit.parent, edit.merged, _change(before, edit),
+                        edit.path, edit.state.mode if edit.state else None,
+                        self._contents.digest_of(edit.state.content).hex() if edit.state else None, added, removed,
+                    ],
+                )
+            )  # fmt: skip
+        return out
+
+    def insert(self, entry: int, branch: int, rows: Sequence[tuple[Edit, list[Any]]]) -> list[tuple[int, int]]:
+        """Insert numbered rows under their entry; ``(document, number)`` of each."""
+        made = []
+        for edit, (document, number, parent, merged, change, path, mode, _, added, removed) in rows:
+            path_id = self.path_id(path)
+            self._db.execute(
+                "INSERT INTO version (document, number, branch, parent, merged, entry, change, path,"
+                " mode, content, added, removed) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    document, number, branch, parent, merged, entry, CHANGES.index(change), path_id,
+                    mode, edit.state.content if edit.state else None, added, removed,
+                ),
+            )  # fmt: skip
+            if number == 1:
+                self._db.execute("INSERT INTO document (id, numbers) VALUES (?, 1)", (document,))
+            else:
+                self._db.execute("UPDATE document SET numbers = ? WHERE id = ?", (number, document))
+            if change in ("create", "rename"):
+                self._db.execute("INSERT OR IGNORE INTO place (path, document) VALUES (?,?)", (path_id, document))
+            made.append((document, number))
+        return made
+
+    def path_id(self, path: str) -> int:
+        """The number of a path name, given out on first use."""
+        name = to_bytes(path)
+        known = self.known_path(path)
+        if known is None:
+            (known,) = self._db.execute("INSERT INTO path (name) VALUES (?) RETURNING id", (name,)).fetchone()
+        if len(self._paths) < 100_000:
+            self._paths[name] = known
+        return int(known)
+
+    def forget_caches(self) -> None:
+        """Drop what was interned in a transaction that was rolled back."""
+        self._paths.clear()
+
+    def _counts(self, before: Version | None, state: State | None) -> tuple[int | None, int | None]:
+        old_id = before.content if before else None
+        new_id = state.content if state else None
+        if old_id == new_id:
+            return 0, 0
+        get = self._contents.get
+        counted = lines.count(get(old_id) if old_id else b"", get(new_id) if new_id else b"")
+        return counted if counted else (None, None)
+
+
+def _change(before: Version | None, edit: Edit) -> Change:
+    state = edit.state
+    if state is None:
+        return "delete"
+    if before is None or not before.exists:
+        return "create"
+    if before.path != state.path:
+        return "rename"
+    return "mode" if before.content == state.content and before.mode != state.mode else "edit"
+
+
+def _version(row: Sequence[Any]) -> Version:
+    document, number, branch, parent, merged, entry, operation, change, path, *rest = row
+    mode, content, added, removed, size = rest
+    return Version(
+        document, number, branch, parent, merged, entry, operation, CHANGES[change], to_path(path),
+        mode, content, added, removed, size,
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""One walk over a working directory: what is there, and what is left out and why."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .files import Stamp, describe
+from .ignore import IGNORE_FILES, Rules, is_ours, is_secret
+
+Reason = Literal["ignored", "secret", "too large", "unreadable", "outside", "not a file"]
+LARGEST = 64 << 20
+"""Bytes of the largest file that is captured unless the owner says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A path that is not captured. A folder stands for all below it; its size is not known."""
+
+    path: str
+    reason: Reason
+    bytes: int | None
+
+
+@dataclass(slots=True)
+class Walk:
+    """Regular files and symlinks by path, and everything that was passed over."""
+
+    present: dict[str, tuple[int, Stamp]] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    _names: set[str] | None = None
+
+    def hides(self, path: str) -> bool:
+        """Whether a path that was not seen may still be there: it or a folder above was passed over."""
+        names = {s.path for s in self.skipped} if self._names is None else self._names
+        self._names = names
+        return "" in names or path in names or any(folder in names for folder in _folders(path))
+
+
+def walk(root: Path, known: Collection[str], *, largest: int = LARGEST, named: Collection[str] = ()) -> Walk:
+    """Walk the directory without following links.
+
+    ``known`` paths are documents already and stay captured whatever the ignore files say;
+    ``named`` paths are captured although ignored or likely secret. Sizes in bytes.
+    """
+    wanted_folders = {folder for path in (*known, *named) for folder in _folders(path)}
+    result = Walk()
+    start = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    _folder(start, "", Rules(), result, (known, set(named), wanted_folders, largest))
+    return result
+
+
+_Options = tuple[Collection[str], set[str], set[str], int]
+
+
+def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options) -> None:
+    known, named, wanted_folders, _ = options
+    prefix = f"{folder}/" if folder else ""
+    below: list[tuple[str, str]] = []
+    try:
+        with os.scandir(handle) as listing:
+            entries = list(listing)
+        names = {entry.name for entry in entries}
+        if not names.isdisjoint(IGNORE_FILES):
+            rules = rules.below(folder, lambda path: _read_small(handle, path.rpartition("/")[2]), names)
+        for entry in entries:
+            name, path = entry.name, prefix + entry.name
+            if is_ours(name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if path not in wanted_folders and path not in named and rules.verdict(path, folder=True):
+                    out.skipped.append(Skipped(path, "ignored", None))
+                else:
+                    below.append((name, path))
+                continue
+            status = entry.stat(follow_symlinks=False)
+            reason = None if path in known or path in named else _unwanted(name, path, rules)
+            reason = reason or _impossible(status, options[3])
+            if reason is None:
+                out.present[path] = (status.st_mode, Stamp.of(status))
+            else:
+                out.skipped.append(Skipped(path, reason, status.st_size))
+        for name, path in below:
+            try:
+                inside = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                out.skipped.append(Skipped(path, "unreadable", None))
+                continue
+            _folder(inside, path, rules, out, options)
+    except PermissionError:
+        out.skipped.append(Skipped(folder, "unreadable", None))
+    except FileNotFoundError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _unwanted(name: str, path: str, rules: Rules) -> Reason | None:
+    verdict = rules.verdict(path)
+    if verdict:
+        return "ignored"
+    return "secret" if verdict is None and is_secret(name) else None
+
+
+def _impossible(status: os.stat_result, largest: int) -> Reason | None:
+    if stat.S_ISLNK(status.st_mode):
+        return None
+    if describe(status.st_mode) != "a file":
+        return "not a file"
+    return "too large" if status.st_size > largest else None
+
+
+def _folders(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _read_small(folder: int, name: str) -> bytes | None:
+    """An ignore file's bytes; links and anything over 1 MiB are not followed."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        return os.read(handle, 1 << 20)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
