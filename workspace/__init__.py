@@ -5,7 +5,8 @@ from .history import History
 from .models import Act, Branch, Conflict, Edit, Entry, Operation, State, Usage, Version
 from .placing import Conflicted
 from .walk import Skipped
-from .workspace import Scanned, Workspace
+from .working import Scanned
+from .workspace import Workspace
 
 __all__ = [
     "Act", "Branch", "Busy", "Conflict", "Conflicted", "Damaged", "Edit", "Entry", "History",

@@ -3,59 +3,29 @@
 from __future__ import annotations
 
 import stat
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
-from . import capture, coverage, location, takeback
-from .disk import Placed
+from . import capture, coverage, takeback
 from .errors import NeedsConsent, NotFound, WorkspaceError
-from .files import Stamp
-from .history import History, existing_folder
 from .ignore import is_ours
 from .merge import combine
-from .models import (
-    BEGUN,
-    ENDED,
-    INSTANT,
-    REGULAR,
-    Act,
-    Branch,
-    Conflict,
-    Edit,
-    Operation,
-    State,
-    Usage,
-    Version,
-)  # fmt: skip
-from .placing import OUTSIDE, Conflicted, Placing
-from .store import Store
+from .models import REGULAR, Act, Branch, Edit, Operation, State, Version
+from .placing import OUTSIDE, Conflicted
 from .takeback import Plan
-from .walk import Skipped, walk
+from .working import Scanned, Working
 
 SCAN = Act(kind="scan", name="scan", actor="person")
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    """What a scan found. ``operation`` is None where nothing had changed; sizes in bytes."""
-
-    operation: int | None
-    versions: tuple[Version, ...]
-    skipped: tuple[Skipped, ...]
-    files: int
-    bytes: int
-    conflicts: tuple[Conflict, ...] = ()
-
-
-class Workspace(History):
+class Workspace(Working):
     """A directory of documents and its history, open for writing; use it as a context manager.
 
     One writer at a time, in one thread at a time; any number of readers beside it.
 
+    >>> from workspace import History, Workspace
     >>> folder = getfixture("tmp_path")
     >>> with Workspace.open(folder) as work:
     ...     first = work.write("notes.txt", b"one\\n")
@@ -66,61 +36,6 @@ class Workspace(History):
     ...     past.content(past.version("notes.txt", 1))
     b'one\\n'
     """
-
-    def __init__(self, root: Path, store: Store, branch: str, lock: location.Lock, folder: Path) -> None:
-        """Use ``open``: this takes an open store and its lock."""
-        super().__init__(root, store, branch)
-        self.folder = folder
-        self.step: Callable[[str], None] = lambda _: None
-        """Called with the name of each point of the write path; tests crash there."""
-        self._lock = lock
-        self._placing = Placing(store, self._disk, self._files, self.branch.id, lambda point: self.step(point))
-        self._to_bring: dict[int, None] = {}
-        self._batch = False
-        store.disk = self._disk
-
-    @classmethod
-    def open(cls, root: Path | str, *, store: Path | None = None, branch: str = "main", wait: float = 5.0) -> Self:
-        """Open ``root`` for writing, starting a history if it has none, and finish what a crash cut short.
-
-        ``store`` puts a new history elsewhere than in the user's state directory. Waits
-        ``wait`` seconds for another writer. Raises NotFound, Busy or WorkspaceError.
-        """
-        root = existing_folder(root)
-        folder = store.resolve() if store else location.store_of(root) or location.default_store(root)
-        lock = location.Lock(folder, wait)
-        try:
-            work = cls(root, Store.open(folder), branch, lock, folder)
-        except BaseException:
-            lock.release()
-            raise
-        try:
-            work._start()
-        except BaseException:
-            work.abandon()
-            raise
-        return work
-
-    def close(self) -> None:
-        """Make everything durable, files included, and let go of the workspace."""
-        try:
-            self.settle()
-        finally:
-            self.abandon()
-
-    def abandon(self) -> None:
-        """Let go of the workspace without syncing files: opening it again checks them."""
-        super().close()
-        self._lock.release()
-
-    def settle(self) -> None:
-        """Sync the files that were put in place, in one call, and remember that they are there."""
-        stuck = {version.document for version in self.unplaced()}
-        placed = [document for document in self._disk.pending() if document not in stuck]
-        if placed:
-            self._files.sync()
-            self._disk.clear(placed)
-        self._save()
 
     # -- editing
 
@@ -252,36 +167,6 @@ class Workspace(History):
 
     # -- operations
 
-    def record(
-        self, act: Act, *, outcome: str | None = None, usage: Usage | None = None, payload: bytes | None = None
-    ) -> int:
-        """Record an instant operation that edits no document; its number."""
-        return self.store.record(act, branch=self.branch.id, outcome=outcome, usage=usage, payload=payload)[0]
-
-    def begin(self, act: Act, *, payload: bytes | None = None) -> int:
-        """Record that a long operation begins; its number, for ``end``."""
-        return self.store.record(act, branch=self.branch.id, phase=BEGUN, payload=payload)[0]
-
-    def end(
-        self,
-        operation: int,
-        outcome: str = "done",
-        *,
-        usage: Usage | None = None,
-        payload: bytes | None = None,
-        captured: bool = False,
-    ) -> list[Version]:
-        """Record that an operation ended; with ``captured``, all that changed on disk is its work."""
-        first = self.store.journal.entry(operation)
-        act = Act(kind=first.kind, actor=first.actor, session=first.session, parent=first.parent)
-        if captured:
-            return list(self._scan(act, ENDED, operation, outcome, usage, payload).versions)
-        self.store.record(
-            act, branch=self.branch.id, phase=ENDED, operation=operation, outcome=outcome,
-            usage=usage, payload=payload,
-        )  # fmt: skip
-        return []
-
     def scan(
         self, act: Act = SCAN, *, named: Collection[str] = (), largest: int | None = None, consent: bool = False
     ) -> Scanned:
@@ -322,153 +207,6 @@ class Workspace(History):
             raise Conflicted(f"Nothing was {verb}: {paths}: {plan.conflicts[0].reason}.", plan.conflicts)
         return self.commit(act, plan.edits) if plan.edits else []
 
-    def _start(self) -> None:
-        db = self.store.db
-        recorded = dict(db.execute("SELECT key, value FROM meta").fetchall())
-        location.check_same_place(self.root, recorded.get("root"))
-        now = {"root": str(self.root), "boot": _boot_id()}
-        if any(recorded.get(key) != value for key, value in now.items()):
-            with self.store.transaction():
-                db.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)", now.items())
-        if not self.folder.is_relative_to(self.root):
-            location.ensure_link(self.root, self.folder)
-        for operation in self.store.journal.unfinished():
-            self.end(operation, "unknown")
-        self._placing.recover(power_failed=recorded.get("boot") not in (None, now["boot"]))
-        self._save()
-
-    def _save(self) -> None:
-        if self._disk.dirty:
-            with self.store.transaction():
-                pass  # what was learnt of the disk rides along with any transaction
-
-    @contextmanager
-    def _placed(self) -> Iterator[None]:
-        """One transaction around the block, then the files. A refusal keeps what was recorded before it."""
-        if self._batch:
-            yield
-            return
-        refusal: WorkspaceError | None = None
-        self._batch = True
-        try:
-            with self.store.transaction():
-                try:
-                    yield
-                except WorkspaceError as error:
-                    refusal = error
-        except BaseException:
-            self._to_bring.clear()
-            raise
-        finally:
-            self._batch = False
-        self.step("committed")
-        documents = list(self._to_bring)
-        self._to_bring.clear()
-        conflicts = self._placing.bring(documents) if documents else []
-        self.step("placed")
-        if refusal:
-            raise refusal
-        if conflicts:
-            raise Conflicted.over(conflicts)
-
-    def _commit(self, act: Act, edits: Sequence[Edit]) -> list[Version]:
-        moving = {edit.document for edit in edits}
-        taken: set[str] = set()
-        for edit in edits:
-            if edit.state is None:
-                continue
-            other = self.find(edit.state.path)
-            if edit.state.path in taken or (other is not None and other.document not in moving):
-                raise WorkspaceError(f"{edit.state.path} exists; move it away or choose another name.")
-            taken.add(edit.state.path)
-        _, made = self.store.record(act, edits, branch=self.branch.id)
-        for version in made:
-            self._disk.pend(version.document)
-            self._to_bring[version.document] = None
-        return made
-
-    def _notice(self, path: str) -> None:
-        """Look at one path and record what somebody else did there."""
-        checked = time.time_ns()
-        found = capture.look(self.store, self._disk, self._files, path)
-        placed = self._disk.get(path)
-        if isinstance(found, Placed) or (found is None and placed is None):
-            return
-        if placed is not None and self._is_pending(placed):
-            return  # our own newer version is on its way there
-        with self.store.transaction():
-            document: int | None
-            parent: int | None
-            if placed is not None:
-                document, parent = placed.document, placed.number
-            elif self.find(path) is not None:
-                return  # its file is not there yet; placing it looks again
-            else:
-                document, parent = capture.continued(self.store, path, self.branch.id)
-            state: State | None = None
-            if found is not None:
-                before = self.store.versions.get(document, parent).content if document and parent else None
-                state = State(path, found.mode, self.store.contents.put(found.data, before))
-            made, _ = self._placing.record_outside([Edit(document, path, state, parent)])
-            self._learn(made[0], found.stamp if found else None, checked)
-
-    def _learn(self, version: Version, stamp: Stamp | None, checked: int) -> None:
-        """Remember that a recorded outside edit is what is on disk; bring what was merged with it."""
-        if stamp is None:
-            self._disk.remove(version.path)
-        else:
-            self._disk.put(Placed(version.path, version.document, version.number, stamp, checked))
-        if (head := self.head(version.document)) is None or head.number != version.number:
-            self._to_bring[version.document] = None
-
-    def _is_pending(self, placed: Placed) -> bool:
-        return placed.document in self._to_bring
-
-    def _scan(
-        self,
-        act: Act,
-        phase: int = INSTANT,
-        operation: int | None = None,
-        outcome: str | None = None,
-        usage: Usage | None = None,
-        payload: bytes | None = None,
-    ) -> Scanned:
-        if self._batch:
-            raise WorkspaceError("A scan cannot be part of a batch: files are written when the batch ends.")
-        checked = time.time_ns()
-        seen = walk(
-            self.root,
-            self._disk.all(),
-            largest=coverage.largest(self.store),
-            named=coverage.named(self.store),
-        )
-        made: list[Version] = []
-        conflicts: list[Conflict] = []
-        entry = None
-        with self._placed():
-            found = capture.compare(self.store, self._disk, self._files, seen, self.branch.id, checked)
-            change = coverage.changes(self.store, self.branch.id, found.skipped)
-            if found.edits or change or operation is not None:
-                if self.cursor == 0:
-                    change["first"] = True
-                entry = self.store.journal.next_id()
-                made, conflicts = self._placing.record_outside(
-                    [edit for edit, _ in found.edits],
-                    replace(act, detail={**act.detail, **change}),
-                    phase=phase, operation=operation, outcome=outcome, usage=usage, payload=payload,
-                )  # fmt: skip
-                coverage.apply(self.store, self.branch.id, entry, change)
-            for path in found.vacated:
-                self._disk.remove(path)
-            for version, (_, stamp) in zip(made, found.edits, strict=True):
-                self._learn(version, stamp, checked)
-            for placed in found.refreshed:
-                self._disk.put(placed)
-        sizes = sum(stamp.size for _, stamp in seen.present.values())
-        return Scanned(
-            operation or entry, tuple(made), tuple(found.skipped), len(seen.present), sizes, tuple(conflicts)
-        )
-
     def _existing(self, path: str) -> Version:
         head = self.find(path)
         if head is None:
@@ -486,10 +224,3 @@ class Workspace(History):
 def _state(version: Version) -> State:
     assert version.state is not None
     return version.state
-
-
-def _boot_id() -> str:
-    """Names the present run of the machine; empty where that cannot be told."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
