@@ -28,6 +28,9 @@ class Placed:
         return self.stamp == stamp and self.checked - max(stamp.mtime, stamp.ctime) > GRAIN
 
 
+_NOTHING = Placed("", 0, 0, None, 0)
+
+
 class Disk:
     """The disk and pending tables of one branch's directory.
 
@@ -41,6 +44,8 @@ class Disk:
         self._branch = branch
         self._unsaved: dict[str, Placed | None] = {}
         self._cleared: set[int] = set()
+        self._due: dict[int, None] = {}
+        self._replaced: list[tuple[str, Placed | None]] = []
 
     def get(self, path: str) -> Placed | None:
         if path in self._unsaved:
@@ -72,26 +77,44 @@ class Disk:
         return found
 
     def put(self, placed: Placed) -> None:
-        self._unsaved[placed.path] = placed
+        self._learn(placed.path, placed)
 
     def remove(self, path: str) -> None:
-        self._unsaved[path] = None
+        self._learn(path, None)
 
     def renumber(self, placed: Placed, number: int) -> None:
         """The same file now stands for another version of its document."""
         self.put(replace(placed, number=number))
 
-    def mark(self) -> tuple[dict[str, Placed | None], set[int]]:
-        """What is unsaved now, to go back to when a transaction is rolled back."""
-        return dict(self._unsaved), set(self._cleared)
+    def mark(self) -> tuple[int, int]:
+        """What is unsaved and due now, to go back to when a transaction is rolled back."""
+        return len(self._replaced), len(self._due)
 
-    def back_to(self, mark: tuple[dict[str, Placed | None], set[int]]) -> None:
-        self._unsaved, self._cleared = mark
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """Forget what a rolled back transaction had learnt."""
+        while len(self._replaced) > mark[0]:
+            path, before = self._replaced.pop()
+            if before is _NOTHING:
+                del self._unsaved[path]
+            else:
+                self._unsaved[path] = before
+        while len(self._due) > mark[1]:
+            self._due.popitem()
 
     def pend(self, document: int) -> None:
         """In the open transaction: this document's file is about to change."""
         self._db.execute("INSERT OR IGNORE INTO pending (branch, document) VALUES (?,?)", (self._branch, document))
         self._cleared.discard(document)
+        self._due[document] = None
+
+    def is_due(self, document: int) -> bool:
+        """Whether the document's file waits for the open transaction to end."""
+        return document in self._due
+
+    def take_due(self) -> list[int]:
+        """The documents that were pended since this was last asked."""
+        due, self._due = list(self._due), {}
+        return due
 
     def pending(self) -> list[int]:
         rows = self._db.execute("SELECT document FROM pending WHERE branch = ?", (self._branch,)).fetchall()
@@ -125,7 +148,12 @@ class Disk:
     def saved(self) -> None:
         """The transaction that took the rows along is durable."""
         self._unsaved.clear()
+        self._replaced.clear()
         self._cleared.clear()
+
+    def _learn(self, path: str, placed: Placed | None) -> None:
+        self._replaced.append((path, self._unsaved.get(path, _NOTHING)))
+        self._unsaved[path] = placed
 
 
 _SELECT = (

@@ -68,5 +68,7 @@ def prepare(connection: Connection, *, read_only: bool = False) -> None:
         execute("PRAGMA wal_autocheckpoint=4000")
 
 
+NAME: str = driver.__name__
+"""The driver in use, for a person."""
 DatabaseError = driver.DatabaseError
 """What the engine raises for damage, a full disk, a read-only file and the like."""

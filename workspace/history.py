@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from . import capture, coverage, location
 from .capture import Difference
 from .disk import Disk
 from .errors import NotFound
-from .files import Files
+from .files import Files, Found
 from .models import Operation, Version
 from .store import Store
 from .walk import Skipped, walk
@@ -43,7 +44,7 @@ class History:
             raise NotFound(f"{root} has no history yet; `wukong scan` there starts one.")
         return cls(root, Store.open(folder, read_only=True), branch)
 
-    def __enter__(self) -> History:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -122,6 +123,10 @@ class History:
             named=coverage.named(self.store),
         )
         return capture.differences(self.store, self._disk, self._files, seen)
+
+    def on_disk(self, path: str) -> Found | None:
+        """The file or symlink at a path as it is now; None where there is nothing. Raises WorkspaceError."""
+        return self._files.read(path)
 
     def _is_placed(self, head: Version) -> bool:
         rows = self._disk.of_document(head.document)

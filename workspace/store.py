@@ -116,7 +116,7 @@ class Store:
                 usage=usage,
                 payload=payload_id,
                 payload_digest=self.contents.digest_of(payload_id) if payload_id else None,
-                versions=[row for _, row in rows],
+                versions=sorted((row for _, row in rows), key=lambda row: (row[0], row[1])),
             )
             made = self.versions.insert(entry, branch, rows)
             return entry, [self.versions.get(document, number) for document, number in made]

@@ -53,7 +53,6 @@ class Working(History):
         """Called with the name of each point of the write path; tests crash there."""
         self._lock = lock
         self._placing = Placing(store, self._disk, self._files, self.branch.id, lambda point: self.step(point))
-        self._to_bring: dict[int, None] = {}
         self._batch = False
         store.disk = self._disk
 
@@ -168,15 +167,11 @@ class Working(History):
                     yield
                 except WorkspaceError as error:
                     refusal = error
-        except BaseException:
-            self._to_bring.clear()
-            raise
         finally:
             self._batch = False
         self.step("committed")
-        documents = list(self._to_bring)
-        self._to_bring.clear()
-        conflicts = self._placing.bring(documents) if documents else []
+        conflicts = self._placing.bring(self._disk.take_due())
+        self._disk.take_due()  # what was merged while placing is placed too
         self.step("placed")
         if refusal:
             raise refusal
@@ -196,7 +191,6 @@ class Working(History):
         _, made = self.store.record(act, edits, branch=self.branch.id)
         for version in made:
             self._disk.pend(version.document)
-            self._to_bring[version.document] = None
         return made
 
     def _notice(self, path: str) -> None:
@@ -225,16 +219,14 @@ class Working(History):
             self._learn(made[0], found.stamp if found else None, checked)
 
     def _learn(self, version: Version, stamp: Stamp | None, checked: int) -> None:
-        """Remember that a recorded outside edit is what is on disk; bring what was merged with it."""
+        """Remember that a recorded outside edit is what is on disk; what was merged with it is due."""
         if stamp is None:
             self._disk.remove(version.path)
         else:
             self._disk.put(Placed(version.path, version.document, version.number, stamp, checked))
-        if (head := self.head(version.document)) is None or head.number != version.number:
-            self._to_bring[version.document] = None
 
     def _is_pending(self, placed: Placed) -> bool:
-        return placed.document in self._to_bring
+        return self._disk.is_due(placed.document)
 
     def _scan(
         self,

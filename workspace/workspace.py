@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from .ignore import is_ours
 from .merge import combine
 from .models import REGULAR, Act, Branch, Edit, Operation, State, Version
 from .placing import OUTSIDE, Conflicted
-from .takeback import Plan
+from .takeback import Plan, Touch
 from .working import Scanned, Working
 
 SCAN = Act(kind="scan", name="scan", actor="person")
@@ -130,7 +130,7 @@ class Workspace(Working):
         Edits that nobody recorded yet are recorded first, so that nothing is lost; the
         restore itself can be undone. Raises NotFound, Conflicted.
         """
-        self._scan(OUTSIDE)
+        self.catch_up()
         if version is not None:
             plan = takeback.restore_version(self, version)
         else:
@@ -154,18 +154,32 @@ class Workspace(Working):
                 if plan.uncertain and not consent:
                     paths = ", ".join(edit.path for edit in plan.uncertain)
                     raise NeedsConsent(f"Someone else may have edited {paths} meanwhile; add --yes to revert it.")
-                detail = {"reverts": sorted(operations), **act.detail}
-                return self._take_back(plan, replace(act, detail=detail), "reverted")
+                detail = {"reverts": sorted(operations)} if "target" not in act.detail else {}
+                return self._take_back(plan, replace(act, detail={**detail, **act.detail}), "reverted")
 
-    def undo(self, *, session: str | None = None, act: Act = Act(kind="undo", name="undo")) -> Operation:
-        """Revert the newest top-level act, with all it caused; the undo. Raises NotFound, Conflicted."""
-        return self._revert_one(takeback.undoable(self, session), session, act)
+    def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], Plan]:
+        """What ``revert`` would do, without doing it."""
+        family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
+        with suppress(_Dropped), self.store.transaction():
+            plan = takeback.revert(self, family)
+            touches = takeback.preview(self, plan)
+            raise _Dropped  # contents that were fitted for the preview are not kept
+        return touches, plan
 
-    def redo(self, *, session: str | None = None, act: Act = Act(kind="redo", name="redo")) -> Operation:
-        """Revert the newest undo; the redo. Raises NotFound, Conflicted."""
-        return self._revert_one(takeback.redoable(self, session), session, act)
+    def undo(
+        self, *, session: str | None = None, target: int | None = None, act: Act = Act(kind="undo", name="undo")
+    ) -> Operation:
+        """Revert the newest top-level act, or ``target``, with all it caused; the undo.
 
-    # -- operations
+        Raises NotFound, or Conflicted where later edits overlap.
+        """
+        return self._revert_one(target or takeback.undoable(self, session).id, session, act)
+
+    def redo(
+        self, *, session: str | None = None, target: int | None = None, act: Act = Act(kind="redo", name="redo")
+    ) -> Operation:
+        """Revert the newest undo, or the undo ``target``; the redo. Raises NotFound, Conflicted."""
+        return self._revert_one(target or takeback.redoable(self, session).id, session, act)
 
     def scan(
         self, act: Act = SCAN, *, named: Collection[str] = (), largest: int | None = None, consent: bool = False
@@ -184,6 +198,10 @@ class Workspace(Working):
             coverage.set_largest(self.store, largest)
         return self._scan(act)
 
+    def catch_up(self) -> Scanned:
+        """Record what others changed on disk, as nobody's act in particular."""
+        return self._scan(OUTSIDE)
+
     def fork(self, name: str, *, at: int | None = None, act: Act = Act()) -> Branch:
         """Add a branch that up to entry ``at`` (by default now) is this one. Raises WorkspaceError."""
         with self.store.transaction():
@@ -195,10 +213,10 @@ class Workspace(Working):
 
     # -- inside
 
-    def _revert_one(self, target: Operation, session: str | None, act: Act) -> Operation:
-        detail = {**act.detail, "target": target.id}
+    def _revert_one(self, target: int, session: str | None, act: Act) -> Operation:
+        detail = {**act.detail, "target": target}
         act = replace(act, session=session or act.session, detail=detail)
-        made = self.revert([target.id], act=act, consent=True)
+        made = self.revert([target], act=act, consent=True)
         return self.operation(made[0].operation if made else self.record(act))
 
     def _take_back(self, plan: Plan, act: Act, verb: str) -> list[Version]:
@@ -219,6 +237,10 @@ class Workspace(Working):
             raise WorkspaceError(f"{path!r} is not a path inside the workspace.")
         if any(is_ours(part) for part in parts):
             raise WorkspaceError(f"{path!r} belongs to version control or to the history itself.")
+
+
+class _Dropped(Exception):
+    pass
 
 
 def _state(version: Version) -> State:

@@ -1,1 +1,71 @@
-def main() -> None: ...
+"""The command line: ``wukong`` and ``wk``. Exit status 0 done, 1 refused or failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from workspace import WorkspaceError
+from workspace.visible import visible
+
+from . import acting, reading, upkeep
+from .common import Place
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-C", "directory", metavar="DIR", type=click.Path(path_type=Path), default=Path(),
+              help="Work in DIR instead of here.")  # fmt: skip
+@click.option("--store", metavar="DIR", type=click.Path(path_type=Path), default=None,
+              help="Keep the history in DIR instead of your state directory.")  # fmt: skip
+@click.version_option(package_name="wukong-tui", prog_name="wukong")
+@click.pass_context
+def cli(context: click.Context, directory: Path, store: Path | None) -> None:
+    """Every edit of every document is kept, whoever made it, and can be taken back.
+
+    Addresses: PATH, PATH@12 (version), PATH@-1 (its parent), PATH@{10m ago},
+    @{14:03:22} (all documents at a time), op:12 (after an operation), op:12^ (before it),
+    branch:NAME.
+    """
+    context.obj = Place(directory, store)
+
+
+for module in (reading, acting, upkeep):
+    for command in module.COMMANDS:
+        cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one sentence on standard error."""
+    try:
+        status = cli.main(prog_name=Path(sys.argv[0]).name, standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
+        click.echo(f"{usage}wukong: {visible(error.format_message())}", err=True)
+        status = 2
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        status = 1
+    except click.ClickException as error:
+        status = _fail(error.message)
+    except WorkspaceError as error:
+        status = _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nobody to tell
+        status = 1
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+        status = 130
+    except Exception as error:
+        if os.environ.get("WUKONG_DEBUG"):
+            raise
+        status = _fail(f"{type(error).__name__}: {error} (WUKONG_DEBUG=1 shows where.)")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> int:
+    click.echo(f"wukong: {visible(message)}", err=True)
+    return 1

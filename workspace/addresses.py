@@ -1,0 +1,156 @@
+"""Addresses: ``path@12``, ``path@-1``, ``@{14:03:22}``, ``path@{10m ago}``, ``op:1234``, ``branch:name``."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .errors import NotFound, WorkspaceError
+from .history import History
+from .models import Version
+
+_SUFFIX = re.compile(r"^(?P<path>.*)@(?P<at>\d+|-\d+|\{[^{}]+\})$", re.DOTALL)
+_AGO = re.compile(r"^(\d+)\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?|w|weeks?)\s+ago$")
+_CLOCK = re.compile(r"^(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What an address names: a path or None for the whole workspace, a cursor, perhaps one version.
+
+    ``version`` is set where the address names a version itself (``path@12``, ``path@-1``)
+    and the path's version at the cursor otherwise; None where nothing exists there.
+    ``operation`` is set for ``op:1234``.
+    """
+
+    path: str | None
+    cursor: int
+    version: Version | None = None
+    numbered: bool = False
+    operation: int | None = None
+
+
+def resolve(history: History, text: str, *, now: float | None = None) -> Address:
+    """What ``text`` names in this history. Raises NotFound, or WorkspaceError for a form it is not.
+
+    ``path:`` in front takes the rest literally, for a document whose name looks like an
+    address. ``op:12^`` is the moment before operation 12.
+    """
+    now = time.time() if now is None else now
+    if text.startswith("path:"):
+        return _document(history, text[5:], history.cursor)
+    if text.startswith("op:"):
+        return _operation(history, text[3:])
+    if text.startswith("branch:"):
+        name, _, path = text[7:].partition(":")
+        branch = history.store.versions.branch(name)
+        version = history.store.versions.find(path, branch.id, history.cursor) if path else None
+        if path and version is None:
+            raise NotFound(f"There is no {path} on branch {name}.")
+        return Address(path or None, history.cursor, version)
+    match = _SUFFIX.match(text)
+    if match is None:
+        return _document(history, text, history.cursor)
+    path, at = match["path"], match["at"]
+    known = not path or history.store.versions.ever_at(path)
+    literal = history.store.versions.ever_at(text)
+    if known and literal and path:
+        raise WorkspaceError(
+            f"{text} is a document and also version {at} of {path}: write path:{text} or {path}@{{...}}."
+        )
+    if literal:
+        return _document(history, text, history.cursor)
+    if at.startswith("{"):
+        cursor = at_time(history, at[1:-1], now)
+        return _document(history, path, cursor) if path else Address(None, cursor)
+    if not path:
+        raise WorkspaceError(f"{text} names no document; write PATH{text}, or @{{time}} for the whole workspace.")
+    return _numbered(history, path, int(at))
+
+
+def at_time(history: History, text: str, now: float) -> int:
+    """The newest entry at a time: ``14:03:22``, ``10m ago``, ``2026-11-20 14:03``, ``op:12``, a number."""
+    if text.startswith("op:"):
+        return _operation(history, text[3:]).cursor
+    moment = parse_time(text, now)
+    cursor = history.store.journal.at_time(int(moment * 1_000_000))
+    if cursor == 0:
+        first = history.store.journal.entry(1) if history.cursor else None
+        since = datetime.fromtimestamp(first.time / 1e6).strftime("%Y-%m-%d %H:%M:%S") if first else "never"
+        raise NotFound(f"Nothing is recorded from {text}; the history begins at {since}.")
+    return cursor
+
+
+def parse_time(text: str, now: float) -> float:
+    """Seconds since 1970 of a local time in any form an address takes. Raises WorkspaceError."""
+    text = text.strip()
+    if text == "now":
+        return now
+    if match := _AGO.match(text):
+        return now - int(match[1]) * _SECONDS[match[2][0]]
+    here = datetime.fromtimestamp(now)
+    if match := _CLOCK.match(text):
+        hour, minute, second = int(match[1]), int(match[2]), int(match[3] or 0)
+        if hour > 23 or minute > 59 or second > 59:
+            raise WorkspaceError(f"{text} is no time of day.")
+        then = here.replace(hour=hour, minute=minute, second=second, microsecond=999_999)
+        if then - timedelta(microseconds=999_999) > here:
+            then -= timedelta(days=1)
+        return then.timestamp()
+    if text in ("today", "yesterday"):
+        start = here.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (start - timedelta(days=text == "yesterday")).timestamp()
+    try:
+        then = datetime.fromisoformat(text)
+    except ValueError:
+        raise WorkspaceError(
+            f"{text!r} is no time; write 14:03:22, 10m ago, yesterday or 2026-11-20 14:03."
+        ) from None
+    if then.microsecond == 0 and ":" in text:
+        then += timedelta(microseconds=999_999)  # all of the second that was named
+    return then.timestamp()
+
+
+def _document(history: History, path: str, cursor: int) -> Address:
+    if not path or path == ".":
+        return Address(None, cursor)
+    path = path.removeprefix("./").rstrip("/")
+    version = history.find(path, cursor=cursor)
+    if version is None:
+        ever = history.store.versions.ever_at(path)
+        if not ever:
+            folder = any(p.startswith(path + "/") for p in history.tree(cursor=cursor))
+            if folder:
+                return Address(path, cursor)
+            raise NotFound(f"No document was ever at {path}; `wukong log` lists what there is.")
+        version = history.head(ever[0], cursor=cursor)
+    return Address(path, cursor, version)
+
+
+def _numbered(history: History, path: str, number: int) -> Address:
+    document = history.document(path)
+    if number >= 0:
+        version = history.store.versions.get(document, number)
+        return Address(path, version.entry, version, numbered=True)
+    at = history.head(document)
+    for _ in range(-number):
+        if at is None or at.parent is None:
+            raise NotFound(f"{path} has no version that far back.")
+        at = history.store.versions.get(document, at.parent)
+    if at is None:
+        raise NotFound(f"{path} has no version on branch {history.branch.name}.")
+    return Address(path, at.entry, at, numbered=True)
+
+
+def _operation(history: History, text: str) -> Address:
+    before = text.endswith("^")
+    digits = text.removesuffix("^")
+    if not digits.isdecimal():
+        raise WorkspaceError(f"op:{text} names no operation; write its number, such as op:12.")
+    operation = history.operation(int(digits))
+    if before:
+        return Address(None, operation.id - 1)
+    return Address(None, operation.last, operation=operation.id)

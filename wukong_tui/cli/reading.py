@@ -1,0 +1,254 @@
+"""Commands that only look: status, log, show, diff."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+
+import click
+
+from workspace import History, NotFound, Operation, Skipped, Version
+from workspace.addresses import Address, resolve
+from workspace.visible import visible
+
+from . import records
+from .common import Place, clock, columns, emit, json_option, lines_of, listing, plural, say
+from .diffs import Pair, pairs_between, pairs_of_operation, pairs_on_disk, print_pair, record
+
+ACCENT = {"fg": "cyan"}
+DIM = {"dim": True}
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(place: Place, as_json: bool) -> None:
+    """What is recorded, what is not yet, and what never is."""
+    with place.reading() as history:
+        differences, unplaced, coverage = history.differences(), history.unplaced(), history.coverage()
+        tree = history.tree()
+        last = history.operation(history.cursor) if history.cursor else None
+        if as_json:
+            emit(
+                {
+                    "root": str(history.root),
+                    "branch": history.branch.name,
+                    "cursor": history.cursor,
+                    "documents": len(tree),
+                    "changed": [{"document": d.path, "change": d.change} for d in differences],
+                    "unplaced": [version.path for version in unplaced],
+                    "skipped": [records.skipped(skipped) for skipped in coverage],
+                }
+            )
+            return
+        say(f"{history.root} on {history.branch.name}: {plural(len(tree), 'document')}")
+        if last is not None:
+            say(f"last operation op:{last.id}, {clock(last.started)}: {last.name or last.kind}", dim=True)
+        for difference in differences:
+            columns((f"  {difference.change:7}", ACCENT), difference.path)
+        if differences:
+            say(f"{plural(len(differences), 'change')} on disk not recorded yet: `wukong scan` records them.")
+        for version in unplaced:
+            say(f"  {version.path} is in the history but not on disk: something stands in its way.", fg="red")
+        print_coverage(coverage)
+        if not differences and not unplaced:
+            say("Everything on disk is recorded.")
+
+
+def print_coverage(coverage: list[Skipped]) -> None:
+    """What is not captured, by reason."""
+    for reason, group in itertools.groupby(sorted(coverage, key=lambda s: (s.reason, s.path)), lambda s: s.reason):
+        found = list(group)
+        hint = " (--include PATH records it)" if reason == "secret" else ""
+        say(
+            f"not captured, {reason}{hint}: {listing(s.path + ('' if s.bytes is not None else '/') for s in found)}",
+            dim=True,
+        )
+
+
+@click.command()
+@click.argument("path", required=False)
+@click.option(
+    "-n", "most", type=click.IntRange(min=0), default=None, help="How many; 0 is all.  [default: 40; --json: all]"
+)
+@json_option
+@click.pass_obj
+def log(place: Place, path: str | None, most: int | None, as_json: bool) -> None:
+    """Operations, or with PATH the versions of one document, newest first (--json: oldest first)."""
+    with place.reading() as history:
+        if as_json:
+            if path is None:
+                for operation, versions in _operations_json(history, most or 0):
+                    emit(records.operation(operation, versions))
+            else:
+                for version in _versions_json(history, path, most or 0):
+                    emit(records.version(history, version, history.operation(version.operation)))
+        elif path is None:
+            _print_operations(history, 40 if most is None else most)
+        else:
+            _print_versions(history, path, 40 if most is None else most)
+
+
+def _operations_json(history: History, most: int) -> Iterator[tuple[Operation, list[Version]]]:
+    journal, cursor = history.store.journal, history.cursor
+    after = 0
+    if most:
+        newest = journal.operations(cursor=cursor, limit=most)
+        after = newest[-1].id - 1 if newest else 0
+    while page := journal.operations(cursor=cursor, after=after, newest_first=False, limit=500):
+        versions = _versions_by_operation(history, page)
+        for operation in page:
+            yield operation, versions.get(operation.id, [])
+        after = page[-1].id
+
+
+def _versions_by_operation(history: History, page: list[Operation]) -> dict[int, list[Version]]:
+    ids = {operation.id for operation in page}
+    found: dict[int, list[Version]] = {}
+    first, last = min(ids), max(operation.last for operation in page)
+    if last - first <= 4 * len(page):
+        for version in history.store.versions.of_entries(first, last):
+            if version.operation in ids:
+                found.setdefault(version.operation, []).append(version)
+        return found
+    return {id_: history.store.versions.of_operation(id_) for id_ in ids}
+
+
+def _versions_json(history: History, path: str, most: int) -> Iterator[Version]:
+    versions = history.history(_path(history, path))
+    if not most:
+        yield from versions
+        return
+    document = history.document(_path(history, path))
+    yield from reversed(history.store.versions.history(document, limit=most))
+
+
+def _print_operations(history: History, most: int) -> None:
+    shown, before = 0, None
+    while not most or shown < most:
+        page = history.store.journal.operations(before=before, limit=min(200, most - shown) if most else 200)
+        if not page:
+            break
+        versions = _versions_by_operation(history, page)
+        for operation in page:
+            _print_operation(operation, versions.get(operation.id, []))
+        shown, before = shown + len(page), page[-1].id
+    if before is not None and before > 1:
+        say("… older ones: -n 0 shows all", dim=True)
+
+
+def _print_operation(operation: Operation, versions: list[Version]) -> None:
+    marks = {"failed", "conflict", "unknown", "interrupted"}
+    what = operation.name or operation.kind
+    label = operation.kind if what == operation.kind else f"{operation.kind} {what}"
+    added = [v.added for v in versions if v.added is not None]
+    removed = [v.removed for v in versions if v.removed is not None]
+    counts = lines_of(sum(added), sum(removed)) if added else ("binary" if versions else "")
+    where = listing((f"{v.path}@{v.number}" for v in versions), 2)
+    outcome = operation.outcome or "running or unknown"
+    columns(
+        (f"op:{operation.id:<7}", ACCENT),
+        f"{clock(operation.started)}  {(operation.actor or '')[:16]:16}  {label[:34]:34}  {counts:>12}  {where}",
+        (f"  {outcome}" if outcome in marks or operation.outcome is None else "", {"fg": "red"}),
+    )
+
+
+def _print_versions(history: History, path: str, most: int) -> None:
+    document = history.document(_path(history, path))
+    shown, before = 0, None
+    while not most or shown < most:
+        limit = min(200, most - shown) if most else 200
+        page = history.store.versions.history(document, before=before, limit=limit)
+        if not page:
+            break
+        for version in page:
+            operation = history.operation(version.operation)
+            columns(
+                (f"@{version.number:<6}", ACCENT),
+                f"{clock(operation.started)}  {version.change:7} {lines_of(version.added, version.removed):>14}"
+                f"  {(operation.actor or '')[:16]:16}  op:{version.operation:<7} {operation.name or operation.kind}"
+                + (f"  {version.path}" if version.path != path else ""),
+            )
+        shown, before = shown + len(page), page[-1].number
+    if before is not None and before > 1:
+        say("… older ones: -n 0 shows all", dim=True)
+
+
+def _path(history: History, text: str) -> str:
+    return resolve(history, text).path or text
+
+
+@click.command()
+@click.argument("address")
+@click.option("--raw", is_flag=True, help="Exact bytes even onto a terminal.")
+@json_option
+@click.pass_obj
+def show(place: Place, address: str, raw: bool, as_json: bool) -> None:
+    """Write a version's exact bytes (onto a terminal: made visible), or describe an operation."""
+    with place.reading() as history:
+        found = resolve(history, address)
+        if found.operation is not None:
+            _show_operation(history, history.operation(found.operation), as_json)
+            return
+        version = found.version
+        if version is None or not version.exists:
+            raise NotFound(_nothing_there(history, address, found))
+        content = history.content(version)
+        if as_json:
+            row = records.version(history, version, history.operation(version.operation))
+            emit({**row, "content": content.decode("utf-8", "surrogateescape")})
+        elif raw or not sys.stdout.isatty():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            click.echo(visible(content, lines=True, tab="    "), nl=not content.endswith(b"\n"))
+
+
+def _nothing_there(history: History, address: str, found: Address) -> str:
+    if found.path is None:
+        return f"{address} is the whole workspace; name a document, such as PATH{address}."
+    if found.version is None:
+        return f"{found.path} is a folder or did not exist then; `wukong log {found.path}` shows when it did."
+    return f"{found.path} does not exist there: version {found.version.number} deletes it."
+
+
+def _show_operation(history: History, operation: Operation, as_json: bool) -> None:
+    versions = history.store.versions.of_operation(operation.id)
+    if as_json:
+        emit(records.operation(operation, versions))
+        return
+    say(f"op:{operation.id}  {operation.kind}  {operation.name or ''}", **ACCENT)
+    cause = f", caused by op:{operation.parent}" if operation.parent else ""
+    outcome = operation.outcome or "not ended"
+    say(f"by {operation.actor or 'nobody named'}, {clock(operation.started)}{cause}, {outcome}", dim=True)
+    if isinstance(message := operation.detail.get("message"), str):
+        say(message)
+    for pair in pairs_of_operation(history, operation.id):
+        print_pair(pair)
+
+
+@click.command()
+@click.argument("a", required=False)
+@click.argument("b", required=False)
+@json_option
+@click.pass_obj
+def diff(place: Place, a: str | None, b: str | None, as_json: bool) -> None:
+    """What changed from A to B (by default now); op:N alone: what it did; nothing: what is unrecorded."""
+    with place.reading() as history:
+        pairs: Iterator[Pair]
+        if a is None:
+            pairs = pairs_on_disk(history)
+        elif b is None and a.startswith("op:") and not a.endswith("^"):
+            pairs = pairs_of_operation(history, resolve(history, a).operation or 0)
+        else:
+            pairs = pairs_between(history, resolve(history, a), resolve(history, b) if b else None)
+        for pair in pairs:
+            if as_json:
+                emit(record(pair))
+            else:
+                print_pair(pair)
+
+
+COMMANDS = (status, log, show, diff)

@@ -1,0 +1,79 @@
+"""The records of ``--json``: a contract, described in docs/json.md and held by tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from workspace import History, Operation, Skipped, Version
+from workspace.takeback import Touch
+
+from .common import stamp
+
+
+def operation(operation: Operation, versions: Sequence[Version]) -> dict[str, Any]:
+    """One operation of ``log --json``."""
+    use = operation.usage
+    return {
+        "operation": operation.id,
+        "parent": operation.parent,
+        "session": operation.session,
+        "actor": operation.actor,
+        "kind": operation.kind,
+        "name": operation.name,
+        "started": stamp(operation.started),
+        "ended": stamp(operation.ended),
+        "outcome": operation.outcome,
+        "step": operation.step,
+        "attempt": operation.attempt,
+        "model": operation.model,
+        "tokens": {
+            "input": use.input,
+            "output": use.output,
+            "cached": use.cached,
+            "reasoning": use.reasoning,
+            "estimated": use.estimated,
+        },
+        "cost_usd": None if use.cost is None else use.cost / 1e9,
+        "versions": [
+            {
+                "document": version.path,
+                "version": version.number,
+                "change": version.change,
+                "added": version.added,
+                "removed": version.removed,
+            }
+            for version in versions
+        ],
+    }
+
+
+def version(history: History, version: Version, operation: Operation) -> dict[str, Any]:
+    """One version of ``log PATH --json``."""
+    return {
+        "document": version.path,
+        "version": version.number,
+        "operation": version.operation,
+        "time": stamp(operation.started),
+        "actor": operation.actor,
+        "change": version.change,
+        "added": version.added,
+        "removed": version.removed,
+        "bytes": version.size,
+    }
+
+
+def skipped(skipped: Skipped) -> dict[str, Any]:
+    """One path that is not captured."""
+    return {"path": skipped.path, "reason": skipped.reason, "bytes": skipped.bytes}
+
+
+def touch(touch: Touch) -> dict[str, Any]:
+    """One line of a preview."""
+    return {
+        "document": touch.path,
+        "to": touch.to,
+        "change": touch.change,
+        "added": touch.added,
+        "removed": touch.removed,
+    }

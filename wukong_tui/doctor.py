@@ -1,0 +1,123 @@
+"""Doctor: what of this machine the office needs, and whether it works here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from workspace import engine, location
+from workspace.files import exchange_works
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: whether it works (None: not known or not needed), what was found, what to do."""
+
+    check: str
+    ok: bool | None
+    found: str
+    advice: str = ""
+    vital: bool = False
+
+
+def examine(directory: Path, store: Path | None = None) -> list[Finding]:
+    """Every check, in the order in which they matter. Writes only probe files, which it removes."""
+    return [
+        _python(),
+        _sqlite(),
+        _history(directory, store),
+        _exchange(directory),
+        _sandbox(),
+        _terminal(),
+        _packages(),
+    ]
+
+
+def _python() -> Finding:
+    found = ".".join(str(n) for n in sys.version_info[:3])
+    return Finding("Python", sys.version_info >= (3, 11), found, vital=True)
+
+
+def _sqlite() -> Finding:
+    have = engine.version()
+    ok = have >= engine.SAFE_VERSION
+    text = ".".join(map(str, have)) + f" ({engine.NAME})"
+    advice = "" if ok else "Older than 3.51.3, which can corrupt a database; install the pysqlite3 wheel."
+    return Finding("SQLite", ok, text, advice, vital=True)
+
+
+def _history(directory: Path, store: Path | None) -> Finding:
+    folder = store or location.store_of(directory) or location.default_store(directory)
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    kind = location.file_system(existing)
+    if not os.access(existing, os.W_OK):
+        return Finding("History", False, f"{folder} cannot be written", "Choose a place with --store.", vital=True)
+    if kind in location.NETWORK:
+        return Finding("History", False, f"{folder} on {kind}", "Locks fail on network file systems; use --store.")
+    free = shutil.disk_usage(existing).free / 2**30
+    return Finding("History", True, f"{folder} on {kind}, {free:,.1f} GiB free")
+
+
+def _exchange(directory: Path) -> Finding:
+    try:
+        works = exchange_works(directory)
+    except OSError as error:
+        return Finding("Exchange", None, f"{directory} cannot be written: {error.strerror}")
+    kind = location.file_system(directory)
+    if works:
+        return Finding("Exchange", True, f"files are put in place in one call ({kind})")
+    return Finding("Exchange", None, f"not on {kind}: files are put in place in three calls instead")
+
+
+def _sandbox() -> Finding:
+    program = shutil.which("bwrap")
+    if program is None:
+        return Finding("Sandbox", False, "no bubblewrap", "Commands of agents need it: install bubblewrap.")
+    try:
+        run = subprocess.run(
+            [program, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
+            env={}, capture_output=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding("Sandbox", False, f"bubblewrap does not run: {error}")
+    if run.returncode != 0:
+        said = run.stderr.decode("utf-8", "replace").strip().splitlines()
+        reason = said[-1] if said else f"status {run.returncode}"
+        return Finding("Sandbox", False, reason, "The system may forbid user namespaces; commands will be refused.")
+    return Finding("Sandbox", True, f"bubblewrap at {program} isolates network, processes and users")
+
+
+def _terminal() -> Finding:
+    term, color = os.environ.get("TERM", ""), os.environ.get("COLORTERM", "")
+    if not sys.stdout.isatty():
+        return Finding("Terminal", None, "output is not a terminal")
+    columns, rows = shutil.get_terminal_size()
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    depth = (
+        "16 million colours"
+        if color in ("truecolor", "24bit")
+        else ("256 colours" if "256" in term else "few colours")
+    )
+    found = f"{term or 'unnamed'}, {columns}x{rows}, {depth}{'' if utf8 else ', not UTF-8'}"
+    if not utf8:
+        return Finding("Terminal", False, found, "Set a UTF-8 locale, such as LANG=C.UTF-8.")
+    small = columns < 80 or rows < 24
+    return Finding("Terminal", not small, found, "The office wants 80x24 at least." if small else "")
+
+
+def _packages() -> Finding:
+    names = ("textual", "litellm", "aiosqlite", "zstandard", "dulwich")
+    found, missing = [], []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding("Packages", False, f"missing: {', '.join(missing)}", "Install the program again.", vital=True)
+    return Finding("Packages", True, ", ".join(found))
