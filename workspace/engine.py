@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from pathlib import Path
 from sqlite3 import Connection as Connection
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
-from .errors import WorkspaceError
+from .errors import Failed, WorkspaceError
 
 try:  # bundles a current engine; systems often carry one with a WAL corruption bug
     import pysqlite3 as driver
@@ -18,6 +21,9 @@ SAFE_VERSION = (3, 51, 3)
 """The first SQLite without the WAL-reset corruption bug."""
 
 BUSY_MS = 5_000
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def version() -> tuple[int, int, int]:
@@ -45,10 +51,15 @@ def connect(path: Path, *, read_only: bool = False) -> Connection:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            factory=_Connection,
         )
-        prepare(connection, read_only=read_only)
     except driver.Error as error:
         raise WorkspaceError(f"The history at {path} cannot be opened: {error}.") from error
+    try:
+        prepare(connection, read_only=read_only)
+    except Failed as error:
+        connection.close()
+        raise WorkspaceError(f"The history at {path} cannot be opened. {error}") from error
     return connection
 
 
@@ -68,7 +79,46 @@ def prepare(connection: Connection, *, read_only: bool = False) -> None:
         execute("PRAGMA wal_autocheckpoint=4000")
 
 
+def failure(error: Exception) -> Failed:
+    """What to raise for an error of the engine: damage, a full disk, a read-only file and the like."""
+    return Failed(f"The history cannot be used: {error}.")
+
+
+def _told(method: Callable[P, R]) -> Callable[P, R]:
+    """The same method of the driver, whose errors are ours."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except driver.DatabaseError as error:
+            raise failure(error) from error
+
+    return call
+
+
+class _Cursor(driver.Cursor):  # type: ignore[misc]
+    execute = _told(driver.Cursor.execute)
+    executemany = _told(driver.Cursor.executemany)
+    fetchone = _told(driver.Cursor.fetchone)
+    fetchmany = _told(driver.Cursor.fetchmany)
+    fetchall = _told(driver.Cursor.fetchall)
+    __next__ = _told(driver.Cursor.__next__)
+
+
+class _Connection(driver.Connection):  # type: ignore[misc]
+    """The driver's connection, raising Failed: a damaged or full disk is an everyday error to say well."""
+
+    def cursor(self, factory: type[_Cursor] = _Cursor) -> _Cursor:
+        made: _Cursor = super().cursor(factory)
+        return made
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> _Cursor:
+        return self.cursor().execute(sql, values)
+
+    def executemany(self, sql: str, values: Iterable[Sequence[Any]]) -> _Cursor:
+        return self.cursor().executemany(sql, values)
+
+
 NAME: str = driver.__name__
 """The driver in use, for a person."""
-DatabaseError = driver.DatabaseError
-"""What the engine raises for damage, a full disk, a read-only file and the like."""

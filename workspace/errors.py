@@ -17,6 +17,10 @@ class Damaged(WorkspaceError):
     """Stored bytes do not match their digest; no content is given out."""
 
 
+class Failed(WorkspaceError):
+    """The database could not be read or written: damage, a full disk, a device that fails."""
+
+
 class NeedsConsent(WorkspaceError):
     """The act is possible, but only after a person has said yes."""
 

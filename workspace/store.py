@@ -9,8 +9,8 @@ from pathlib import Path
 from . import schema
 from .contents import Contents
 from .disk import Disk
-from .engine import Connection, DatabaseError, connect
-from .errors import ReadOnly, WorkspaceError
+from .engine import Connection, connect
+from .errors import Failed, ReadOnly, WorkspaceError
 from .journal import Journal
 from .models import INSTANT, Act, Edit, Usage, Version
 from .versions import Versions
@@ -41,31 +41,43 @@ class Store:
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = connect(folder / FILE, read_only=read_only)
-        if not read_only:
-            schema.migrate(connection)
-            (folder / FILE).chmod(0o600)
-        else:
-            (have,) = connection.execute("PRAGMA user_version").fetchone()
-            if have != len(schema.MIGRATIONS):
-                connection.close()
-                raise WorkspaceError(
-                    "This history has another schema than this program; any writing command of the"
-                    " newer program, such as `wukong scan`, brings it up to date."
-                )
+        try:
+            if not read_only:
+                schema.migrate(connection)
+                (folder / FILE).chmod(0o600)
+            else:
+                (have,) = connection.execute("PRAGMA user_version").fetchone()
+                if have != len(schema.MIGRATIONS):
+                    raise WorkspaceError(
+                        "This history has another schema than this program; any writing command of the"
+                        " newer program, such as `wukong scan`, brings it up to date."
+                    )
+        except BaseException:
+            connection.close()
+            raise
         return cls(connection, read_only=read_only)
 
     def close(self) -> None:
         """Fold the write-ahead log into the database and close it."""
-        if not self.read_only:
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.db.close()
+        try:
+            if not self.read_only:
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Failed:
+            pass  # all of it is safe in the log, and the next opening folds it
+        finally:
+            self.db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, durable when the outermost block ends; inner blocks are savepoints."""
+        """All or nothing, durable when the outermost block ends; inner blocks are savepoints.
+
+        Raises Failed where the database cannot be written, ReadOnly.
+        """
         if self.read_only:
             raise ReadOnly("This workspace is open for reading only.")
         outer = self._depth == 0
+        if not outer and not self.db.in_transaction:  # a savepoint would be a transaction of its own now
+            raise Failed("Nothing was saved: a failure before this act has ended the transaction.")
         name = f"s{self._depth}"
         self.db.execute("BEGIN IMMEDIATE" if outer else f"SAVEPOINT {name}")
         mark = self.disk.mark() if self.disk else None
@@ -79,8 +91,8 @@ class Store:
             self._roll_back(outer, name)
             if self.disk and mark:
                 self.disk.back_to(mark)
-            if isinstance(error, DatabaseError):
-                raise WorkspaceError(f"Nothing was saved: {error}.") from error
+            if outer and isinstance(error, Failed):
+                raise Failed(f"Nothing was saved. {error}") from error
             raise
         finally:
             self._depth -= 1
@@ -122,12 +134,13 @@ class Store:
             return entry, [self.versions.get(document, number) for document, number in made]
 
     def _roll_back(self, outer: bool, name: str) -> None:
-        if self.db.in_transaction:
-            if outer:
-                self.db.execute("ROLLBACK")
-            else:
+        with suppress(Failed):
+            if self.db.in_transaction and not outer:
                 self.db.execute(f"ROLLBACK TO {name}")
                 self.db.execute(f"RELEASE {name}")
+                outer = True
+            if self.db.in_transaction and outer:
+                self.db.execute("ROLLBACK")
         self.contents.clear_cache()
         self.journal.forget_caches()
         self.versions.forget_caches()

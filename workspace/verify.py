@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .contents import digest
-from .engine import DatabaseError
-from .errors import Damaged
+from .errors import Damaged, Failed
 from .journal import GENESIS, chain_fields, link
 from .models import BEGUN, CHANGES, INSTANT, to_path
 from .store import Store
@@ -57,8 +56,8 @@ def verify(store: Store, progress: Callable[[int, int], None] = lambda done, tot
         for (line,) in db.execute("PRAGMA quick_check(20)"):
             if line != "ok":
                 say(f"The database file: {line}.")
-    except DatabaseError as error:
-        say(f"The database file: {error}.")
+    except Failed as error:
+        say(f"The database file: {error}")
     return Report(counts["entries"], counts["operations"], counts["versions"], total, tuple(problems))
 
 
