@@ -110,14 +110,16 @@ class _Connection(driver.Connection):  # type: ignore[misc]
     """The driver's connection, raising Failed: a damaged or full disk is an everyday error to say well."""
 
     def cursor(self, factory: type[_Cursor] = _Cursor) -> _Cursor:
-        made: _Cursor = super().cursor(factory)
-        return made
+        cursor: _Cursor = super().cursor(factory)
+        return cursor
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> _Cursor:
-        return self.cursor().execute(sql, values)
+        cursor: _Cursor = self.cursor().execute(sql, values)
+        return cursor
 
     def executemany(self, sql: str, values: Iterable[Sequence[Any]]) -> _Cursor:
-        return self.cursor().executemany(sql, values)
+        cursor: _Cursor = self.cursor().executemany(sql, values)
+        return cursor
 
 
 NAME: str = driver.__name__

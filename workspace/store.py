@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from . import schema
@@ -134,12 +134,13 @@ class Store:
             return entry, [self.versions.get(document, number) for document, number in made]
 
     def _roll_back(self, outer: bool, name: str) -> None:
-        with suppress(Failed):
-            if self.db.in_transaction and not outer:
-                self.db.execute(f"ROLLBACK TO {name}")
-                self.db.execute(f"RELEASE {name}")
-                outer = True
-            if self.db.in_transaction and outer:
+        steps = ("ROLLBACK",) if outer else (f"ROLLBACK TO {name}", f"RELEASE {name}")
+        try:
+            for step in steps:
+                if self.db.in_transaction:
+                    self.db.execute(step)
+        except Failed:
+            with suppress(Failed):  # half an act must not stay with those around it: all of it goes
                 self.db.execute("ROLLBACK")
         self.contents.clear_cache()
         self.journal.forget_caches()

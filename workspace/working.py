@@ -11,7 +11,7 @@ from typing import Self
 
 from . import capture, coverage, location
 from .disk import Placed
-from .errors import WorkspaceError
+from .errors import Failed, WorkspaceError
 from .files import Stamp
 from .history import History, existing_folder
 from .models import (
@@ -165,6 +165,8 @@ class Working(History):
             with self.store.transaction():
                 try:
                     yield
+                except Failed:
+                    raise
                 except WorkspaceError as error:
                     refusal = error
         finally:

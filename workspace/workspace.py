@@ -65,7 +65,7 @@ class Workspace(Working):
             self._notice(path)
             with self.store.transaction():
                 head = self.find(path)
-                kind = stat.S_IMODE(known.mode) if known and known.mode else 0o644
+                kind = stat.S_IMODE(known.mode) if known and known.mode and not _state(known).is_link else 0o644
                 content = self.store.contents.put(data, known.content if known else None)
                 theirs = State(path, REGULAR | (kind if mode is None else mode & 0o777), content)
                 if head is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any, Literal, NamedTuple
@@ -116,7 +117,7 @@ class Connection:
             self._db = apsw.Connection(str(path), vfs=vfs.name)
             self.execute("PRAGMA locking_mode=EXCLUSIVE")
         except apsw.Error as error:
-            raise engine.driver.OperationalError(str(error)) from error
+            raise engine.failure(error) from error
 
     @property
     def in_transaction(self) -> bool:
@@ -126,17 +127,15 @@ class Connection:
         try:
             return Rows(self._db.execute(sql, tuple(values)))
         except apsw.Error as error:
-            raise engine.driver.OperationalError(str(error)) from error
+            raise engine.failure(error) from error
 
     def executemany(self, sql: str, many: Iterable[Sequence[Any]]) -> None:
         for values in many:
             self.execute(sql, values)
 
     def close(self) -> None:
-        try:
+        with suppress(apsw.Error):  # SQLite closes whatever happens, and says nothing of a failed last write
             self._db.close()
-        except apsw.Error as error:
-            raise engine.driver.OperationalError(str(error)) from error
 
 
 class Rows:

@@ -1,0 +1,1 @@
+"""Models: one streaming call behind a protocol, a real provider or a cassette."""

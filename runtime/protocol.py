@@ -1,0 +1,147 @@
+"""Commands in, events out: plain typed messages, the same in process and over the socket.
+
+On the socket each message is one line of JSON: ``{"type": "Prompt", …}``. A command is
+answered by one Reply with its number; events come between, and may be dropped: they are
+idempotent, and ``Attach`` returns all that is needed to go on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from workspace import WorkspaceError
+
+VERSION = 1
+
+# -- commands
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Begin to receive events; answered with ``{"entry", "branch", "texts": [{"operation", "text"}], "sessions", "approvals"}``."""
+
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Begin a session, resume one (``resume``), or fork one from an entry (``fork``); answered with its name."""
+
+    resume: str | None = None
+    fork: int | None = None
+    model: str | None = None
+    mode: Literal["read-only", "ask", "auto"] = "ask"
+    max_tokens: int | None = None
+    max_cost: int | None = None
+    """1e-9 USD."""
+    inside: str = "/workspace"
+    """Where the workspace appears in the sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Give a session something to do; queued while it works. Answered with the prompt's operation."""
+
+    session: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Stop what a session is doing; what it did so far stands."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer an approval: ``allow`` once or for the ``session``, or refuse with a reason told to the model."""
+
+    approval: int
+    allow: Literal["once", "session", "no"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An act on the workspace: scan, restore, revert, undo, redo; ``arguments`` as its command takes them."""
+
+    name: Literal["scan", "restore", "revert", "undo", "redo", "continue"]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answered with ``{"pid", "version", "clients", "running": [session], "since"}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Interrupt everything, record it and leave."""
+
+
+Command = Attach | Open | Prompt | Interrupt | Answer | Act | Status | Stop
+
+# -- events and replies
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """The journal has grown to ``entry``: read the database."""
+
+    entry: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text in flight of an operation: ``text`` stands at character ``offset``."""
+
+    operation: int
+    offset: int
+    text: str
+
+
+Event = Advanced | Delta
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to command ``number``: a JSON value, or an error of one sentence."""
+
+    number: int
+    value: Any = None
+    error: str | None = None
+
+
+_TYPES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (Attach, Open, Prompt, Interrupt, Answer, Act, Status, Stop, Advanced, Delta, Reply)
+}
+
+
+class ProtocolError(WorkspaceError):
+    """A line that is no message of ours."""
+
+
+def encode(message: Command | Event | Reply, number: int | None = None) -> bytes:
+    """A message as one line; a command carries its ``number``."""
+    record = {"type": type(message).__name__, **asdict(message)}
+    if number is not None:
+        record["number"] = number
+    return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> tuple[Any, int | None]:
+    """The message in a line and, for a command, its number. Raises ProtocolError."""
+    try:
+        record = json.loads(line)
+        kind = _TYPES[record.pop("type")]
+        number = record.pop("number", None) if kind is not Reply else None
+        known = {f.name for f in fields(kind)}
+        if not set(record) <= known:
+            raise ProtocolError(f"{kind.__name__} has no {', '.join(sorted(set(record) - known))}.")
+        return kind(**record), number
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError(f"This is no message of protocol {VERSION}: {error}.") from error
