@@ -72,7 +72,7 @@ class Journal:
         upto = min(n for n in (cursor, (before or 0) - 1 if before else None, self.last()) if n is not None)
         order = "DESC" if newest_first else "ASC"
         rows = self._db.execute(
-            f"{_SELECT} WHERE id > ? AND id <= ? AND phase <> 2 ORDER BY id {order} LIMIT ?",
+            f"{_SELECT} WHERE id > ? AND id <= ? AND phase < 2 ORDER BY id {order} LIMIT ?",
             (after, upto, limit),
         ).fetchall()
         return [self._operation(self._entry(row), cursor) for row in rows]
@@ -82,7 +82,7 @@ class Journal:
         return [
             id_
             for (id_,) in self._db.execute(
-                "SELECT id FROM entry WHERE parent = ? AND phase <> 2 ORDER BY id", (operation,)
+                "SELECT id FROM entry WHERE parent = ? AND phase < 2 ORDER BY id", (operation,)
             )
         ]
 
@@ -92,7 +92,7 @@ class Journal:
             id_
             for (id_,) in self._db.execute(
                 "WITH RECURSIVE line(id) AS (VALUES (?) UNION SELECT entry.id FROM entry"
-                " JOIN line ON entry.parent = line.id WHERE entry.phase <> 2)"
+                " JOIN line ON entry.parent = line.id WHERE entry.phase < 2)"
                 " SELECT id FROM line ORDER BY id",
                 (operation,),
             )
@@ -104,7 +104,7 @@ class Journal:
             id_
             for (id_,) in self._db.execute(
                 "SELECT id FROM entry AS b WHERE phase = 1 AND NOT EXISTS"
-                " (SELECT 1 FROM entry WHERE operation = b.id AND phase = 2)"
+                " (SELECT 1 FROM entry WHERE operation = b.id AND phase >= 2 AND phase = 2)"
             )
         ]
 
@@ -222,7 +222,7 @@ class Journal:
         last = first
         if first.phase == BEGUN:
             row = self._db.execute(
-                f"{_SELECT} WHERE operation = ? AND phase = 2 AND id <= ? ORDER BY id DESC LIMIT 1",
+                f"{_SELECT} WHERE operation = ? AND phase >= 2 AND id <= ? ORDER BY phase = 2 DESC, id DESC LIMIT 1",
                 (first.id, self.last() if cursor is None else cursor),
             ).fetchone()
             last = self._entry(row) if row else first

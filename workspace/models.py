@@ -11,8 +11,8 @@ from typing import Any, Literal
 Change = Literal["create", "edit", "rename", "delete", "mode"]
 CHANGES: tuple[Change, ...] = ("create", "edit", "rename", "delete", "mode")
 
-INSTANT, BEGUN, ENDED = 0, 1, 2
-"""Phases of an entry: a whole instant act, the start of a long one, its end."""
+INSTANT, BEGUN, ENDED, PART = 0, 1, 2, 3
+"""Phases of an entry: a whole instant act; the start, the end and a part of a long one."""
 
 REGULAR = stat.S_IFREG
 LINK = stat.S_IFLNK
@@ -42,6 +42,8 @@ class Act:
     actor: str | None = None
     session: str | None = None
     parent: int | None = None
+    operation: int | None = None
+    """The begun operation that this is a part of; by default it is one of its own."""
     step: int | None = None
     attempt: int | None = None
     decision: str | None = None

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from .capture import same_content
 from .disk import Disk, Placed
-from .errors import WorkspaceError
+from .errors import Failed, WorkspaceError
 from .files import OLD, TEMPORARY, Blocked, Files, Found, Stamp
 from .merge import combine
 from .models import Act, Conflict, Edit, State, Version
@@ -64,9 +64,9 @@ class Placing:
             for document in documents:
                 try:
                     conflicts += act(document)
-                except (OSError, Blocked) as error:
+                except (OSError, Blocked, Failed) as error:
                     head = self._head(document)
-                    reason = str(error) if isinstance(error, Blocked) else f"cannot be written: {error.strerror}"
+                    reason = f"cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
                     conflicts.append(Conflict(head.path, reason, document))
         return conflicts
 
@@ -207,7 +207,13 @@ class Placing:
             raise
         conflicts: list[Conflict] = []
         if found is not None and not same_content(self._store, placed, found):
-            conflicts = self._outside(document, placed, found)[1]
+            try:
+                conflicts = self._outside(document, placed, found)[1]
+            except Failed:
+                self._files.exchange(path, temporary)  # it cannot be kept in the history now: back with it
+                self._files.drop_temporary(path, temporary)
+                self._disk.put(placed)
+                raise
             self._step("recorded")
         self._files.drop_temporary(path, temporary)
         self._step("dropped")

@@ -19,7 +19,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
     operation INTEGER NOT NULL,
-    phase INTEGER NOT NULL,            -- 0 instant, 1 begun, 2 ended
+    phase INTEGER NOT NULL,            -- 0 instant, 1 begun, 2 ended, 3 part
     time INTEGER NOT NULL,             -- microseconds since 1970, never decreasing
     kind INTEGER NOT NULL REFERENCES term,
     name TEXT,
@@ -43,7 +43,7 @@ CREATE TABLE entry (
     detail TEXT,                       -- JSON object
     chain BLOB NOT NULL                -- SHA-256 over the previous chain, this entry and its versions
 ) STRICT;
-CREATE INDEX entry_operation ON entry (operation) WHERE phase = 2;
+CREATE INDEX entry_operation ON entry (operation) WHERE phase >= 2;
 CREATE INDEX entry_parent ON entry (parent) WHERE parent IS NOT NULL;
 CREATE INDEX entry_session ON entry (session, id) WHERE session IS NOT NULL;
 CREATE INDEX entry_running ON entry (id) WHERE phase = 1;

@@ -12,7 +12,7 @@ from .disk import Disk
 from .engine import Connection, connect
 from .errors import Failed, ReadOnly, WorkspaceError
 from .journal import Journal
-from .models import INSTANT, Act, Edit, Usage, Version
+from .models import INSTANT, PART, Act, Edit, Usage, Version
 from .versions import Versions
 
 FILE = "workspace.db"
@@ -116,6 +116,8 @@ class Store:
         payload: bytes | None = None,
     ) -> tuple[int, list[Version]]:
         """Write one entry and the versions it makes; ``(entry, versions)``."""
+        if act.operation is not None and phase == INSTANT:
+            phase, operation = PART, act.operation
         with self.transaction():
             rows = self.versions.rows_for(edits)
             payload_id = self.contents.put(payload) if payload is not None else None

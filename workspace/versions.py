@@ -150,7 +150,7 @@ class Versions:
         """The versions that one operation made, in order."""
         rows = self._db.execute(
             f"{_SELECT} WHERE v.entry = ? OR v.entry IN"
-            " (SELECT id FROM entry WHERE operation = ? AND phase = 2) ORDER BY v.entry, v.document, v.number",
+            " (SELECT id FROM entry WHERE operation = ? AND phase >= 2) ORDER BY v.entry, v.document, v.number",
             (operation, operation),
         ).fetchall()
         return [_version(row) for row in rows]
