@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from .errors import NotFound, WorkspaceError
 from .history import History
-from .models import Version
+from .models import Operation, Version
 
-_SUFFIX = re.compile(r"^(?P<path>.*)@(?P<at>\d+|-\d+|\{[^{}]+\})$", re.DOTALL)
-_AGO = re.compile(r"^(\d+)\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?|w|weeks?)\s+ago$")
-_CLOCK = re.compile(r"^(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?$")
+_SUFFIX = re.compile(r"^(?P<path>.*)@(?P<at>-?[0-9]{1,18}|\{[^{}]+\})$", re.DOTALL)
+_NUMBER = re.compile(r"^[0-9]{1,18}$")
+_AGO = re.compile(r"^([0-9]{1,9})\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?|w|weeks?)\s+ago$")
+_CLOCK = re.compile(r"^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -21,9 +24,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 class Address:
     """What an address names: a path or None for the whole workspace, a cursor, perhaps one version.
 
-    ``version`` is set where the address names a version itself (``path@12``, ``path@-1``)
-    and the path's version at the cursor otherwise; None where nothing exists there.
-    ``operation`` is set for ``op:1234``.
+    ``version`` is the path's version at the cursor, None where nothing exists there; with
+    ``numbered`` the address names that very version (``path@12``, ``path@-1``,
+    ``branch:name:path``). ``operation`` is set for ``op:1234``, ``branch`` for ``branch:name``.
     """
 
     path: str | None
@@ -31,38 +34,46 @@ class Address:
     version: Version | None = None
     numbered: bool = False
     operation: int | None = None
+    branch: int | None = None
 
 
-def resolve(history: History, text: str, *, now: float | None = None) -> Address:
+def resolve(history: History, text: str, *, now: float | None = None, here: Path | None = None) -> Address:
     """What ``text`` names in this history. Raises NotFound, or WorkspaceError for a form it is not.
 
     ``path:`` in front takes the rest literally, for a document whose name looks like an
-    address. ``op:12^`` is the moment before operation 12.
+    address. ``op:12^`` is the moment before operation 12. Paths start in the folder
+    ``here``, by default in the workspace itself.
     """
     now = time.time() if now is None else now
+    here = history.root if here is None else here
     if text.startswith("path:"):
-        return _document(history, text[5:], history.cursor)
+        return _document(history, workspace_path(history.root, here, text[5:]), history.cursor)
     if text.startswith("op:"):
         return _operation(history, text[3:])
     if text.startswith("branch:"):
         name, _, path = text[7:].partition(":")
         branch = history.store.versions.branch(name)
-        version = history.store.versions.find(path, branch.id, history.cursor) if path else None
-        if path and version is None:
+        if not path:
+            return Address(None, history.cursor, branch=branch.id)
+        path = workspace_path(history.root, here, path)
+        version = history.store.versions.find(path, branch.id, history.cursor)
+        if version is None:
             raise NotFound(f"There is no {path} on branch {name}.")
-        return Address(path or None, history.cursor, version)
+        return Address(path, history.cursor, version, numbered=True)
+    whole = workspace_path(history.root, here, text) if text else ""
     match = _SUFFIX.match(text)
     if match is None:
-        return _document(history, text, history.cursor)
-    path, at = match["path"], match["at"]
-    known = not path or history.store.versions.ever_at(path)
-    literal = history.store.versions.ever_at(text)
-    if known and literal and path:
+        return _document(history, whole, history.cursor)
+    at = match["at"]
+    path = workspace_path(history.root, here, match["path"]) if match["path"] else ""
+    literal = history.store.versions.ever_at(whole)
+    if literal and path and history.store.versions.ever_at(path):
         raise WorkspaceError(
-            f"{text} is a document and also version {at} of {path}: write path:{text} or {path}@{{...}}."
+            f"{whole} is a document, and {path} is one too: write path:{text} for the first,"
+            f" {path}@{{10m ago}} for the second."
         )
     if literal:
-        return _document(history, text, history.cursor)
+        return _document(history, whole, history.cursor)
     if at.startswith("{"):
         cursor = at_time(history, at[1:-1], now)
         return _document(history, path, cursor) if path else Address(None, cursor)
@@ -71,12 +82,26 @@ def resolve(history: History, text: str, *, now: float | None = None) -> Address
     return _numbered(history, path, int(at))
 
 
+def workspace_path(root: Path, here: Path, text: str) -> str:
+    """The workspace path of a file named from the folder ``here``; "" is the workspace itself.
+
+    Nothing has to exist there. Raises NotFound outside the workspace.
+    """
+    whole = os.path.normpath(os.path.join(here, text))
+    for place in (whole, os.path.join(os.path.realpath(os.path.dirname(whole)), os.path.basename(whole))):
+        if place == str(root):
+            return ""
+        if place.startswith(str(root).rstrip("/") + "/"):
+            return place[len(str(root).rstrip("/")) + 1 :]
+    raise NotFound(f"{text} is not inside {root}.")
+
+
 def at_time(history: History, text: str, now: float) -> int:
     """The newest entry at a time: ``14:03:22``, ``10m ago``, ``2026-11-20 14:03``, ``op:12``, a number."""
     if text.startswith("op:"):
         return _operation(history, text[3:]).cursor
     moment = parse_time(text, now)
-    cursor = history.store.journal.at_time(int(moment * 1_000_000))
+    cursor = history.store.journal.at_time(round(moment * 1_000_000))
     if cursor == 0:
         first = history.store.journal.entry(1) if history.cursor else None
         since = datetime.fromtimestamp(first.time / 1e6).strftime("%Y-%m-%d %H:%M:%S") if first else "never"
@@ -105,19 +130,18 @@ def parse_time(text: str, now: float) -> float:
         return (start - timedelta(days=text == "yesterday")).timestamp()
     try:
         then = datetime.fromisoformat(text)
-    except ValueError:
+        if ":" in text and "." not in text:
+            then += timedelta(microseconds=999_999)  # all of the second that was named
+        return then.timestamp()
+    except (ValueError, OverflowError):
         raise WorkspaceError(
             f"{text!r} is no time; write 14:03:22, 10m ago, yesterday or 2026-11-20 14:03."
         ) from None
-    if then.microsecond == 0 and ":" in text:
-        then += timedelta(microseconds=999_999)  # all of the second that was named
-    return then.timestamp()
 
 
 def _document(history: History, path: str, cursor: int) -> Address:
-    if not path or path == ".":
+    if not path:
         return Address(None, cursor)
-    path = path.removeprefix("./").rstrip("/")
     version = history.find(path, cursor=cursor)
     if version is None:
         ever = history.store.versions.ever_at(path)
@@ -133,6 +157,9 @@ def _document(history: History, path: str, cursor: int) -> Address:
 def _numbered(history: History, path: str, number: int) -> Address:
     document = history.document(path)
     if number >= 0:
+        newest = history.store.versions.history(document, limit=1)[0].number
+        if not 1 <= number <= newest:
+            raise NotFound(f"{path} has no version {number}; its newest is {newest}.")
         version = history.store.versions.get(document, number)
         return Address(path, version.entry, version, numbered=True)
     at = history.head(document)
@@ -147,10 +174,17 @@ def _numbered(history: History, path: str, number: int) -> Address:
 
 def _operation(history: History, text: str) -> Address:
     before = text.endswith("^")
-    digits = text.removesuffix("^")
-    if not digits.isdecimal():
-        raise WorkspaceError(f"op:{text} names no operation; write its number, such as op:12.")
-    operation = history.operation(int(digits))
+    operation = operation_of(history, "op:" + text.removesuffix("^"))
     if before:
         return Address(None, operation.id - 1)
     return Address(None, operation.last, operation=operation.id)
+
+
+def operation_of(history: History, text: str) -> Operation:
+    """The operation that ``op:12`` or ``12`` names. Raises NotFound, or WorkspaceError where it is no number."""
+    digits = text.removeprefix("op:")
+    if not _NUMBER.match(digits):
+        raise WorkspaceError(f"{text} names no operation; write its number, such as op:12.")
+    if not 1 <= int(digits) <= history.cursor:
+        raise NotFound(f"There is no op:{int(digits)}; the newest is op:{history.cursor}.")
+    return history.operation(int(digits))

@@ -188,23 +188,21 @@ def _run_alone(work: Workspace, acts: list[Callable[[Workspace], Any]]) -> list[
 def _run_group(work: Workspace, acts: list[Callable[[Workspace], Any]]) -> list[Any]:
     """Run acts in one transaction, each in a savepoint; results or exceptions, in order."""
     results: list[Any] = []
+    touched: list[set[int]] = []
     try:
         with work.batch():
             for act in acts:
+                before = work.due
                 try:
                     with work.store.transaction():
                         results.append(act(work))
                 except Exception as error:  # noqa: BLE001 - it belongs to who asked
                     results.append(error)
+                touched.append(work.due_since(before))
     except Exception as error:  # noqa: BLE001 - the whole transaction failed
         conflicts = getattr(error, "conflicts", None)
         if conflicts is None:
             return [error] * len(acts)
-        paths = {conflict.path for conflict in conflicts}
-        return [error if _touches(result, paths) else result for result in results]
+        documents = {conflict.document for conflict in conflicts}
+        return [error if documents & mine else result for result, mine in zip(results, touched, strict=True)]
     return results
-
-
-def _touches(result: Any, paths: set[str]) -> bool:
-    versions = result if isinstance(result, list | tuple) else [result]
-    return any(getattr(version, "path", None) in paths for version in versions)

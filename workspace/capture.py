@@ -48,11 +48,7 @@ def look(store: Store, disk: Disk, files: Files, path: str) -> Found | Placed | 
 def same_content(store: Store, placed: Placed, found: Found) -> bool:
     """Whether a file holds the mode and bytes of the version that was placed there."""
     state = store.versions.get(placed.document, placed.number).state
-    return (
-        state is not None
-        and state.mode == found.mode
-        and store.contents.digest_of(state.content) == digest(found.data)
-    )
+    return state is not None and state.mode == found.mode and store.contents.holds(state.content, found.data)
 
 
 def compare(store: Store, disk: Disk, files: Files, seen: Walk, branch: int, checked: int) -> Captured:
@@ -98,6 +94,7 @@ def compare(store: Store, disk: Disk, files: Files, seen: Walk, branch: int, che
             edit = Edit(placed.document, path, _store(store, path, found, old), placed.number)
             out.edits.append((edit, found.stamp))
     gone = [p for path, p in known.items() if path not in seen.present and not seen.hides(path)]
+    fresh.sort(key=lambda item: item[0])  # documents are numbered in an order that can be told
     _pair_renames(store, out, fresh, gone, branch)
     return out
 
@@ -131,8 +128,11 @@ def _pair_renames(
             taken.add(document)
         out.edits.append((Edit(document, path, state, parent), stamp))
     for placed in gone:
-        if placed.path not in moved:
-            out.vacated.append(placed.path)
+        if placed.path in moved:
+            continue
+        out.vacated.append(placed.path)
+        head = store.versions.at(placed.document, branch, store.journal.last())
+        if head is not None and head.exists and head.path == placed.path:  # else it was to leave anyway
             out.edits.append((Edit(placed.document, placed.path, None, placed.number), None))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from . import delta
@@ -17,6 +18,12 @@ KEYFRAMES = 24
 DECODED = 16 << 20
 """Bytes decoded to read any content, beside the first of its chain, at most."""
 CACHE = 64 << 20
+_CHAIN = (
+    "WITH RECURSIVE chain (base, data, digest) AS (SELECT base, data, digest FROM content WHERE id = ?"
+    " UNION ALL SELECT c.base, c.data, c.digest FROM chain JOIN content c ON c.id = chain.base)"
+    " SELECT base, data, digest FROM chain LIMIT ?"
+)
+"""A content and all that it is a delta against, nearest first."""
 
 
 class _Row(NamedTuple):
@@ -77,18 +84,17 @@ class Contents:
             self._cache.move_to_end(id_)
             return found
         deltas: list[bytes] = []
-        at: int | None = id_
         start, name = b"", b""
-        while at is not None:
-            if deltas and (cached := self._cache.get(at)) is not None:
-                start = cached
+        for base, data, digest_ in self._db.execute(_CHAIN, (id_, DEPTH + 1)):
+            if not isinstance(data, bytes):
+                raise Damaged(f"Content {id_} is no longer stored; run `wukong verify`.")
+            deltas.append(data)
+            name = name or digest_
+            start = self._cache.get(base, b"")
+            if base is None or start:
                 break
-            row = self._db.execute("SELECT base, data, digest FROM content WHERE id = ?", (at,)).fetchone()
-            if row is None or row[1] is None or len(deltas) > DEPTH:
-                raise Damaged(f"Content {id_} is no longer stored or its chain is broken; run `wukong verify`.")
-            deltas.append(row[1])
-            name = name or row[2]
-            at = row[0]
+        else:
+            raise Damaged(f"Content {id_} is missing or its chain is broken; run `wukong verify`.")
         try:
             content = delta.decode(start, reversed(deltas))
         except delta.Malformed as error:
@@ -101,9 +107,15 @@ class Contents:
     def digest_of(self, id_: int) -> bytes:
         """The digest of a stored or forgotten content."""
         row = self._db.execute("SELECT digest FROM content WHERE id = ?", (id_,)).fetchone()
-        if row is None:
+        if row is None or not isinstance(row[0], bytes):
             raise Damaged(f"Content {id_} is missing; run `wukong verify`.")
-        return bytes(row[0])
+        return row[0]
+
+    def holds(self, id_: int, data: bytes) -> bool:
+        """Whether ``data`` is what this content is, or was before it was forgotten."""
+        if (known := self._cache.get(id_)) is not None:
+            return known == data
+        return self.digest_of(id_) == digest(data)
 
     def clear_cache(self) -> None:
         """Forget decoded contents, as after a rollback that frees their ids."""
@@ -113,14 +125,14 @@ class Contents:
     def _encode(self, new: int, content: bytes, base: int | None) -> tuple[int | None, delta.Delta, _Row]:
         """Choose what ``content`` is stored against: its base, else the base's keyframe, else nothing."""
         if base is not None:
-            near = self._row(base)
-            candidates = [near] if near.id == near.keyframe else [near, self._row(near.keyframe)]
-            for candidate in candidates:
-                keyframe = candidate is not near
+            for candidate, keyframe in self._candidates(base):
                 limit = KEYFRAMES if keyframe else DEPTH
                 if candidate.depth >= limit:
                     continue
-                encoded = delta.encode(self.get(candidate.id), content)
+                try:
+                    encoded = delta.encode(self.get(candidate.id), content)
+                except Damaged:
+                    continue  # what is lost already must not stop what comes after it
                 cost = candidate.cost + encoded.cost
                 if cost > DECODED:
                     continue
@@ -131,6 +143,12 @@ class Contents:
                 mine = _Row(new, new if keyframe else candidate.keyframe, candidate.depth + 1, cost)
                 return candidate.id, encoded, mine
         return None, delta.encode(b"", content), _Row(new, new, 0, 0)
+
+    def _candidates(self, base: int) -> Iterator[tuple[_Row, bool]]:
+        near = self._row(base)
+        yield near, False
+        if near.id != near.keyframe:
+            yield self._row(near.keyframe), True
 
     def _row(self, id_: int) -> _Row:
         row = self._db.execute("SELECT id, keyframe, depth, cost FROM content WHERE id = ?", (id_,)).fetchone()

@@ -1,8 +1,9 @@
 """Deltas between two contents: trim what both share at the ends, compress the rest.
 
-The middle that remains is compressed with zstd, the surrounding part of the base given as
-a raw dictionary. Chains of deltas are applied on a piece table, so that reading a large
-document after many small edits copies its bytes once.
+The middle that remains is compressed, the surrounding part of the base given as a
+dictionary: with deflate where it is short, which then takes fewer bytes and a fifth of the
+time to encode and decode, with zstd where it is long. Chains of deltas are applied on a
+piece table, so that reading a large document after many small edits copies its bytes once.
 
 Layout: method (1 byte), then the varints prefix, suffix and length of the middle, then
 the middle.
@@ -10,20 +11,23 @@ the middle.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import zstandard
 
 LEVEL = 9
-MARGIN = 64 << 10
-"""Bytes of the base on each side of the replaced part that serve as dictionary."""
+SHORT = 2_000
+"""Bytes of a middle below which deflate is used."""
 DICTIONARY = 8 << 20
 """Largest dictionary, in bytes."""
-FLAT = 1 << 20
+FLAT = 256 << 10
 """Bytes up to which copying a content is cheaper than keeping its pieces."""
 
-_RAW, _ZSTD, _ZSTD_DICTIONARY = 0, 1, 2
+_RAW, _ZSTD, _DEFLATE = 0, 1, 2
+_MARGIN = {_ZSTD: 64 << 10, _DEFLATE: 16 << 10}
+"""Bytes of the base on each side of the replaced part that serve as dictionary."""
 _STEP = 64 << 10
 
 
@@ -45,14 +49,13 @@ def encode(base: bytes, content: bytes) -> Delta:
     suffix = common_suffix(base, content, min(len(base), len(content)) - prefix)
     middle = content[prefix : len(content) - suffix]
     head = _varint(prefix) + _varint(suffix) + _varint(len(middle))
-    start, end = _window(len(base), prefix, suffix)
-    method, packed = _RAW, middle
+    method, packed, cost = _RAW, middle, len(middle)
     if len(middle) > 16:
-        dictionary = base[start:end]
-        compressed = _compress(middle, dictionary)
+        better = _DEFLATE if len(middle) < SHORT else _ZSTD
+        start, end = _window(better, len(base), prefix, suffix)
+        compressed = _compress(better, middle, base[start:end])
         if len(compressed) < len(middle):
-            method, packed = (_ZSTD_DICTIONARY if dictionary else _ZSTD), compressed
-    cost = len(middle) + (end - start if method == _ZSTD_DICTIONARY else 0)
+            method, packed, cost = better, compressed, len(middle) + end - start
     return Delta(bytes([method]) + head + packed, cost)
 
 
@@ -70,15 +73,13 @@ def decode(base: bytes, deltas: Iterable[bytes]) -> bytes:
             packed = delta[at:]
             if method == _RAW:
                 middle = packed
-            elif method in (_ZSTD, _ZSTD_DICTIONARY):
-                window = b""
-                if method == _ZSTD_DICTIONARY:
-                    window = pieces.slice(*_window(pieces.length, prefix, suffix))
-                middle = _decompress(packed, window, length)
+            elif method in _MARGIN:
+                window = pieces.slice(*_window(method, pieces.length, prefix, suffix))
+                middle = _decompress(method, packed, window, length)
             else:
                 raise Malformed(f"unknown delta method {method}")
-        except (IndexError, zstandard.ZstdError) as error:
-            raise Malformed(str(error)) from error
+        except (IndexError, MemoryError, OverflowError, zlib.error, zstandard.ZstdError) as error:
+            raise Malformed(str(error) or "a delta asks for more than there is") from error
         if len(middle) != length:
             raise Malformed("a delta decodes to another length")
         pieces.replace(prefix, pieces.length - suffix, middle)
@@ -94,7 +95,7 @@ def common_prefix(a: bytes, b: bytes) -> int:
     low, high = at, min(at + _STEP, limit)
     while low < high:
         middle = (low + high + 1) // 2
-        if a[at:middle] == b[at:middle]:
+        if a[low:middle] == b[low:middle]:
             low = middle
         else:
             high = middle - 1
@@ -110,7 +111,7 @@ def common_suffix(a: bytes, b: bytes, limit: int) -> int:
     low, high = at, min(at + _STEP, limit)
     while low < high:
         middle = (low + high + 1) // 2
-        if a[la - middle : la - at] == b[lb - middle : lb - at]:
+        if a[la - middle : la - low] == b[lb - middle : lb - low]:
             low = middle
         else:
             high = middle - 1
@@ -125,13 +126,16 @@ class _Pieces:
         self._pieces = [(whole, 0, len(whole))] if whole else []
 
     def slice(self, start: int, end: int) -> bytes:
-        return b"".join(source[a:b] for source, a, b in self._cut(start, end))
+        if len(self._pieces) == 1:
+            source, offset, _ = self._pieces[0]
+            return source[offset + start : offset + end]
+        return b"".join([source[a:b] for source, a, b in self._cut(start, end)])
 
     def replace(self, start: int, end: int, middle: bytes) -> None:
         left, right = self._cut(0, start), self._cut(end, self.length)
         self._pieces = left + ([(middle, 0, len(middle))] if middle else []) + right
         self.length += len(middle) - (end - start)
-        if len(self._pieces) > 4 and self.length <= FLAT:
+        if self.length <= FLAT:
             self._pieces = [(self.join(), 0, self.length)]
 
     def join(self) -> bytes:
@@ -152,12 +156,16 @@ class _Pieces:
         return out
 
 
-def _window(length: int, prefix: int, suffix: int) -> tuple[int, int]:
-    start = max(0, prefix - MARGIN)
-    return start, min(length, length - suffix + MARGIN, start + DICTIONARY)
+def _window(method: int, length: int, prefix: int, suffix: int) -> tuple[int, int]:
+    margin = _MARGIN[method]
+    start = max(0, prefix - margin)
+    return start, min(length, length - suffix + margin, start + DICTIONARY)
 
 
-def _compress(data: bytes, dictionary: bytes) -> bytes:
+def _compress(method: int, data: bytes, dictionary: bytes) -> bytes:
+    if method == _DEFLATE:
+        deflate = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS, memLevel=9, zdict=dictionary)
+        return deflate.compress(data) + deflate.flush()
     parameters = zstandard.ZstdCompressionParameters.from_level(
         LEVEL,
         source_size=len(data) + len(dictionary),
@@ -172,7 +180,9 @@ def _compress(data: bytes, dictionary: bytes) -> bytes:
     )
 
 
-def _decompress(data: bytes, dictionary: bytes, length: int) -> bytes:
+def _decompress(method: int, data: bytes, dictionary: bytes, length: int) -> bytes:
+    if method == _DEFLATE:
+        return zlib.decompressobj(-zlib.MAX_WBITS, zdict=dictionary).decompress(data, length)
     return zstandard.ZstdDecompressor(
         dict_data=_raw_dictionary(dictionary), format=zstandard.FORMAT_ZSTD1_MAGICLESS
     ).decompress(data, max_output_size=length)

@@ -46,6 +46,8 @@ class Disk:
         self._cleared: set[int] = set()
         self._due: dict[int, None] = {}
         self._replaced: list[tuple[str, Placed | None]] = []
+        self._paths: dict[int, dict[str, None]] = {}
+        self._paths_state: int | None = None
 
     def get(self, path: str) -> Placed | None:
         if path in self._unsaved:
@@ -57,14 +59,8 @@ class Disk:
 
     def of_document(self, document: int) -> list[Placed]:
         """Where a document's file is or was put; more than one path only after a crash."""
-        rows = self._db.execute(f"{_SELECT} AND d.document = ?", (self._branch, document)).fetchall()
-        found = {placed.path: placed for placed in map(_placed, rows)}
-        for path, unsaved in self._unsaved.items():
-            if unsaved is not None and unsaved.document == document:
-                found[path] = unsaved
-            elif path in found:
-                del found[path]
-        return list(found.values())
+        found = [self.get(path) for path in self._paths_of().get(document, ())]
+        return [placed for placed in found if placed is not None and placed.document == document]
 
     def all(self) -> dict[str, Placed]:
         """Every placed path."""
@@ -111,6 +107,13 @@ class Disk:
         """Whether the document's file waits for the open transaction to end."""
         return document in self._due
 
+    @property
+    def due_count(self) -> int:
+        return len(self._due)
+
+    def due_since(self, count: int) -> set[int]:
+        return set(list(self._due)[count:])
+
     def take_due(self) -> list[int]:
         """The documents that were pended since this was last asked."""
         due, self._due = list(self._due), {}
@@ -151,7 +154,18 @@ class Disk:
         self._replaced.clear()
         self._cleared.clear()
 
+    def _paths_of(self) -> dict[int, dict[str, None]]:
+        """Paths by document, all that have a row and some that had one: asked per document, never searched for."""
+        (state,) = self._db.execute("PRAGMA data_version").fetchone()
+        if state != self._paths_state:
+            self._paths, self._paths_state = {}, state
+            for path, placed in self.all().items():
+                self._paths.setdefault(placed.document, {})[path] = None
+        return self._paths
+
     def _learn(self, path: str, placed: Placed | None) -> None:
+        if placed is not None:
+            self._paths.setdefault(placed.document, {})[path] = None
         self._replaced.append((path, self._unsaved.get(path, _NOTHING)))
         self._unsaved[path] = placed
 

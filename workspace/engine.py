@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -44,9 +45,11 @@ def connect(path: Path, *, read_only: bool = False) -> Connection:
             "install the pysqlite3 wheel, which brings a safe one."
         )
     mode = "ro" if read_only else "rwc"
+    if read_only and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
+        mode += "&immutable=1"  # readers of a WAL database make a file beside it, and here nobody can
     try:
         connection: Connection = driver.connect(
-            f"file:{quote(str(path))}?mode={mode}",
+            f"file:{quote(os.fsencode(path))}?mode={mode}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -59,7 +62,13 @@ def connect(path: Path, *, read_only: bool = False) -> Connection:
         prepare(connection, read_only=read_only)
     except Failed as error:
         connection.close()
-        raise WorkspaceError(f"The history at {path} cannot be opened. {error}") from error
+        raise WorkspaceError(f"The history at {path} cannot be opened: {error.__cause__}.") from error
+    return connection
+
+
+def memory() -> Connection:
+    """A database in memory, gone when it is closed."""
+    connection: Connection = driver.connect(":memory:", isolation_level=None)
     return connection
 
 
@@ -91,7 +100,7 @@ def _told(method: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
-        except driver.DatabaseError as error:
+        except (driver.DatabaseError, UnicodeDecodeError) as error:  # damage may be in a text of its own
             raise failure(error) from error
 
     return call

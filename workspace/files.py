@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,24 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.largest: int | None = None
+        """Bytes of the largest file that is read; a larger one is Blocked, not held in memory."""
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._stay = False
+        self._kept: tuple[bytes, int] | None = None
+        """The folder that is open for now, by its name."""
 
     def close(self) -> None:
         os.close(self._root)
+
+    def check(self) -> None:
+        """Raises Blocked where the folder is gone, or is no longer the one that was opened."""
+        try:
+            there = os.stat(self.root)
+        except OSError as error:
+            raise Blocked(f"The folder {self.root} cannot be read: {error.strerror}.") from error
+        if not os.path.samestat(there, os.fstat(self._root)):
+            raise Blocked(f"{self.root} is another folder than it was; open the workspace again.")
 
     def status(self, path: str) -> os.stat_result | None:
         """``lstat`` of a path; None where there is nothing. Raises Blocked below a non-directory."""
@@ -72,26 +86,31 @@ class Files:
                 return os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def read(self, path: str) -> Found | None:
         """A file's bytes or a symlink's target; None where there is nothing. Raises Blocked for others."""
         try:
             with self._parent(path) as (parent, name):
-                return _read(parent, name, path)
+                return _read(parent, name, path, self.largest)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def stage(self, path: str, temporary: bytes, mode: int, data: bytes) -> None:
         """Write the content beside its target under a temporary name, making folders as needed.
 
         The name appears only when the content is whole: until then it ends in ``-part``.
+        FileExistsError where something has the temporary name already.
         """
         part = temporary + b"-part"
         with self._parent(path, create=True) as (parent, _):
             _unlink(parent, part)
             if stat.S_ISLNK(mode):
                 os.symlink(data, part, dir_fd=parent)
-                os.rename(part, temporary, src_dir_fd=parent, dst_dir_fd=parent)
+                _rename(parent, part, temporary, _NOREPLACE)
                 return
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             handle = os.open(part, flags, 0o600, dir_fd=parent)
@@ -102,7 +121,7 @@ class Files:
                 os.fchmod(handle, stat.S_IMODE(mode) & 0o777)
             finally:
                 os.close(handle)
-            os.rename(part, temporary, src_dir_fd=parent, dst_dir_fd=parent)
+            _rename(parent, part, temporary, _NOREPLACE)
 
     def exchange(self, path: str, temporary: bytes) -> None:
         """Swap the temporary file and the target. FileNotFoundError where the target is gone."""
@@ -123,9 +142,11 @@ class Files:
         """What lies under the temporary name beside ``path``; None where nothing does."""
         try:
             with self._parent(path) as (parent, _):
-                return _read(parent, temporary, path)
+                return _read(parent, temporary, path, self.largest)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def drop_temporary(self, path: str, temporary: bytes) -> None:
         """Remove the temporary file beside ``path``, whole or in part, if there is one."""
@@ -145,10 +166,10 @@ class Files:
             finally:
                 os.close(handle)
 
-    def prune(self, path: str) -> None:
-        """Remove the folders above a deleted path that are empty now."""
+    def prune(self, path: str, keep: Collection[str] = ()) -> None:
+        """Remove the folders above a deleted path that are empty now, but for those to keep."""
         folder = path.rpartition("/")[0]
-        while folder:
+        while folder and folder not in keep:
             try:
                 with self._parent(folder) as (parent, name):
                     os.rmdir(name, dir_fd=parent)
@@ -160,18 +181,52 @@ class Files:
         """Flush the file system that holds the directory: one call for any number of files."""
         if _LIBC is not None and hasattr(_LIBC, "syncfs"):
             if _LIBC.syncfs(self._root) != 0:
-                raise OSError(ctypes.get_errno(), "syncfs")
+                reason = os.strerror(ctypes.get_errno())
+                raise WorkspaceError(f"The files in {self.root} may not be safe on the disk: {reason}.")
         else:  # pragma: no cover - not Linux
             os.sync()
 
     @contextmanager
+    def staying(self) -> Iterator[None]:
+        """Inside, a folder stays open for all that is done in it, also if its name comes to mean another."""
+        self._stay = True
+        try:
+            yield
+        finally:
+            self._stay = False
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._kept is not None:
+            os.close(self._kept[1])
+            self._kept = None
+
+    @contextmanager
     def _parent(self, path: str, *, create: bool = False) -> Iterator[tuple[int, bytes]]:
-        *folders, name = to_bytes(path).split(b"/")
-        if name in (b"", b".", b"..") or any(f in (b"", b".", b"..") for f in folders):
+        above, _, name = to_bytes(path).rpartition(b"/")
+        if self._kept is None or self._kept[0] != above:
+            self._leave()
+            handle = self._open(path, create)
+            if handle == self._root:
+                yield handle, name
+                return
+            self._kept = (above, handle)
+        try:
+            yield self._kept[1], name
+        except FileNotFoundError:
+            self._leave()  # perhaps the folder itself is gone
+            raise
+        finally:
+            if not self._stay:
+                self._leave()
+
+    def _open(self, path: str, create: bool) -> int:
+        *above, name = to_bytes(path).split(b"/")
+        if name in (b"", b".", b"..") or any(f in (b"", b".", b"..") for f in above):
             raise Blocked(f"{path!r} is not a path inside the workspace.")
         at = self._root
         try:
-            for folder in folders:
+            for folder in above:
                 try:
                     below = _open_folder(at, folder)
                 except FileNotFoundError:
@@ -179,33 +234,36 @@ class Files:
                         raise
                     os.mkdir(folder, 0o777, dir_fd=at)
                     below = _open_folder(at, folder)
-                except OSError as error:
-                    if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                        raise Blocked(f"A folder of {path!r} is now a file or a link; nothing was written.") from None
-                    raise
                 if at != self._root:
                     os.close(at)
                 at = below
-            yield at, name
-        finally:
+        except OSError as error:
             if at != self._root:
                 os.close(at)
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise Blocked(f"A folder of {path!r} is now a file or a link; nothing was written.") from None
+            raise
+        return at
 
 
 def _open_folder(parent: int, name: bytes) -> int:
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
 
 
-def _read(parent: int, name: bytes, path: str) -> Found:
+def _read(parent: int, name: bytes, path: str, largest: int | None) -> Found:
     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if stat.S_ISLNK(status.st_mode):
         target = os.readlink(name, dir_fd=parent)
         return Found(LINK | 0o777, target, Stamp.of(status))
     if not stat.S_ISREG(status.st_mode):
         raise Blocked(f"{path!r} is now {describe(status.st_mode)}; it was left alone.")
+    if largest is not None and status.st_size > largest:
+        raise Blocked(f"{path!r} is too large to keep ({status.st_size:,} bytes); it was left alone.")
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
     try:
         status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):  # replaced since we looked
+            raise Blocked(f"{path!r} is now {describe(status.st_mode)}; it was left alone.")
         data = os.read(handle, status.st_size + 1)
         if len(data) != status.st_size or not data:  # it changed meanwhile, or has no honest size
             parts = [data]
@@ -215,6 +273,16 @@ def _read(parent: int, name: bytes, path: str) -> Found:
         return Found(REGULAR | status.st_mode & 0o777, data, Stamp.of(status))
     finally:
         os.close(handle)
+
+
+def folders(path: str) -> list[str]:
+    """The folders above a path, outermost first."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _unreadable(path: str, error: OSError) -> Blocked:
+    return Blocked(f"{path!r} cannot be read: {error.strerror}; it was left alone.")
 
 
 def describe(mode: int) -> str:

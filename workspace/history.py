@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from .errors import NotFound
 from .files import Files, Found
 from .models import Operation, Version
 from .store import Store
-from .walk import Skipped, walk
+from .walk import Skipped, Walk, walk
 
 
 class History:
@@ -37,12 +38,20 @@ class History:
 
     @classmethod
     def open(cls, root: Path | str, *, store: Path | None = None, branch: str = "main") -> History:
-        """Open the history of the folder ``root``. Raises NotFound where there is none."""
+        """Open the history of the folder ``root``. Raises NotFound where there is none, WorkspaceError."""
         root = existing_folder(root)
         folder = store.resolve() if store else location.store_of(root)
         if folder is None:
             raise NotFound(f"{root} has no history yet; `wukong scan` there starts one.")
-        return cls(root, Store.open(folder, read_only=True), branch)
+        if not (folder / location.FILE).is_file():
+            raise NotFound(f"There is no history in {folder}; `wukong scan` starts one.")
+        history = cls(root, Store.open(folder, read_only=True), branch)
+        try:
+            location.check_same_place(root, folder, history.last_root())
+        except BaseException:
+            history.close()
+            raise
+        return history
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +65,11 @@ class History:
         """Let go of the database and the folder."""
         self.store.close()
         self._files.close()
+
+    def last_root(self) -> str | None:
+        """The folder that the history was last opened for writing with."""
+        row = self.store.db.execute("SELECT value FROM meta WHERE key = 'root'").fetchone()
+        return os.fsdecode(row[0]) if row else None
 
     @property
     def cursor(self) -> int:
@@ -116,17 +130,24 @@ class History:
 
     def differences(self) -> list[Difference]:
         """What changed on disk and is not recorded yet, without recording it."""
-        seen = walk(
-            self.root,
-            self._disk.all(),
-            largest=coverage.largest(self.store),
-            named=coverage.named(self.store),
-        )
+        seen = self._walk()
         return capture.differences(self.store, self._disk, self._files, seen)
 
     def on_disk(self, path: str) -> Found | None:
         """The file or symlink at a path as it is now; None where there is nothing. Raises WorkspaceError."""
         return self._files.read(path)
+
+    def _walk(self) -> Walk:
+        """What is in the folder now, histories aside. Raises Blocked where it is another folder."""
+        self._files.check()
+        folders = [location.state_directory(), *([self.store.folder] if self.store.folder else [])]
+        return walk(
+            self.root,
+            self._disk.all(),
+            largest=coverage.largest(self.store),
+            named=coverage.named(self.store),
+            without={str(f.relative_to(self.root)) for f in folders if f.is_relative_to(self.root)},
+        )
 
     def _is_placed(self, head: Version) -> bool:
         rows = self._disk.of_document(head.document)
@@ -137,7 +158,10 @@ class History:
 
 def existing_folder(root: Path | str) -> Path:
     """The folder as an absolute path without links. Raises NotFound."""
-    found = Path(root).resolve()
+    try:
+        found = Path(root).resolve()
+    except FileNotFoundError:
+        raise NotFound("The current folder does not exist any more.") from None
     if not found.is_dir():
         raise NotFound(f"There is no folder {found}.")
     return found

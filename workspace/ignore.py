@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ class Rules:
         prefix = f"{folder}/" if folder else ""
         for name in IGNORE_FILES:
             if name in names and (data := read(prefix + name)) is not None:
-                lines = data.decode("utf-8", "surrogateescape").splitlines()
+                text = data.removeprefix(BOM_UTF8).decode("utf-8", "surrogateescape")
+                lines = [line.removesuffix("\r") for line in text.split("\n")]
                 levels = (*levels, _Level(prefix, _spec(lines)))
         return self if levels is self._levels else Rules(levels)
 

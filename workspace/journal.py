@@ -37,6 +37,8 @@ class Journal:
 
     def last(self) -> int:
         """The newest entry's number: where the cursor stands when live. 0 in an empty journal."""
+        if self._tail is not None:  # who has appended is the only writer
+            return self._tail[0]
         (last,) = self._db.execute("SELECT max(id) FROM entry").fetchone()
         return last or 0
 
@@ -97,6 +99,39 @@ class Journal:
                 (operation,),
             )
         ]
+
+    def model_calls(self, upto: int) -> list[int]:
+        """Operations up to an entry that asked a model, oldest first."""
+        rows = self._db.execute(
+            "SELECT id FROM entry WHERE model IS NOT NULL AND phase < 2 AND id <= ? ORDER BY id", (upto,)
+        )
+        return [id_ for (id_,) in rows.fetchall()]
+
+    def of_kind(self, kind: str, upto: int | None = None, *, session: str | None = None) -> list[int]:
+        """Operations of a kind (of a session) up to an entry, oldest first."""
+        where, values = "kind = (SELECT id FROM term WHERE value = ?) AND phase < 2", [kind, upto or 1 << 62]
+        if session is not None:
+            where += " AND session = (SELECT id FROM term WHERE value = ?)"
+            values = [kind, session, upto or 1 << 62]
+        rows = self._db.execute(f"SELECT id FROM entry WHERE {where} AND id <= ? ORDER BY id", values)
+        return [id_ for (id_,) in rows.fetchall()]
+
+    def of_session(self, session: str, *, after: int = 0, upto: int | None = None) -> list[Entry]:
+        """A session's entries, oldest first."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE session = (SELECT id FROM term WHERE value = ?) AND id > ? AND id <= ? ORDER BY id",
+            (session, after, upto or 1 << 62),
+        ).fetchall()
+        return [self._entry(row) for row in rows]
+
+    def of_others(self, session: str, *, after: int, limit: int = 200) -> list[Entry]:
+        """What others than a session did after an entry, oldest first."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE id > ? AND phase <> 1 AND session IS NOT (SELECT id FROM term WHERE value = ?)"
+            " ORDER BY id LIMIT ?",
+            (after, session, limit),
+        ).fetchall()
+        return [self._entry(row) for row in rows]
 
     def unfinished(self) -> list[int]:
         """Operations that began and have no end."""

@@ -137,7 +137,10 @@ def _fast(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Hunk]:
             out.append(code)
         return "".join(out)
 
-    a, b = text(old), text(new)
+    try:
+        a, b = text(old), text(new)
+    except ValueError:  # more distinct items than there are characters: one hunk is right, if not small
+        return [Hunk(0, len(old), 0, len(new))]
     found: list[Hunk] = []
     i = j = 0
     for sign, length in fast_diff_match_patch.diff(a, b, timelimit=2, checklines=False, cleanup="No"):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import time
 from pathlib import Path
 from typing import IO
 
 import platformdirs
 
+from .engine import connect
 from .errors import Busy, NotFound, WorkspaceError
 
 LINK = ".wukong"
+FILE = "workspace.db"
+_OCTAL = re.compile(rb"\\([0-7]{3})")
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
 
 
@@ -23,10 +27,38 @@ def state_directory() -> Path:
 
 
 def default_store(root: Path) -> Path:
-    """The folder in the user's state directory that holds the history of ``root``."""
+    """The folder in the user's state directory that holds the history of ``root``.
+
+    Where that name is taken by a folder that was here and has moved on, the next free one.
+    """
     mark = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
     name = "".join(c if c.isalnum() or c in "-_." else "_" for c in root.name)[:40] or "root"
-    return state_directory() / f"{name}-{mark}"
+    store, number = state_directory() / f"{name}-{mark}", 1
+    while _moved_on(store, root):
+        number += 1
+        store = state_directory() / f"{name}-{mark}-{number}"
+    return store
+
+
+def _moved_on(store: Path, root: Path) -> bool:
+    """Whether a store is now another folder's, with which it was last used."""
+    owner = last_root(store) if (store / FILE).is_file() else None
+    return owner is not None and owner != str(root) and Path(owner).is_dir()
+
+
+def last_root(store: Path) -> str | None:
+    """The folder that a store was last opened for writing with; None where that cannot be told."""
+    try:
+        connection = connect(store / FILE, read_only=True)
+    except WorkspaceError:
+        return None
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'root'").fetchone()
+        return os.fsdecode(row[0]) if row else None
+    except WorkspaceError:
+        return None
+    finally:
+        connection.close()
 
 
 def find_root(start: Path) -> Path:
@@ -39,15 +71,24 @@ def find_root(start: Path) -> Path:
 
 
 def store_of(root: Path) -> Path | None:
-    """The store that belongs to ``root``: by its link, else by its place in the state directory."""
+    """The store that belongs to ``root``: by its link, else by its place in the state directory.
+
+    None where there is none. Raises NotFound where the link leads to a store that is not there.
+    """
     link = root / LINK
+    target: Path | None = None
     if link.is_symlink():
-        target = Path(os.readlink(link))
-        target = target if target.is_absolute() else root / target
-        if (target / "workspace.db").is_file():
+        target = root / os.readlink(link)
+        if (target / FILE).is_file():
             return target
     store = default_store(root)
-    return store if (store / "workspace.db").is_file() else None
+    if (store / FILE).is_file():
+        return store
+    if target is None:
+        return None
+    raise NotFound(
+        f"The history of {root} is in {target}, which is not there: bring that back, or remove {link} to begin anew."
+    )
 
 
 def ensure_link(root: Path, store: Path) -> bool:
@@ -70,18 +111,18 @@ def ensure_link(root: Path, store: Path) -> bool:
 def file_system(path: Path) -> str:
     """The type of the file system that holds ``path``, e.g. ``ext4``; ``unknown`` where it cannot be told."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
+        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
     except OSError:
         return "unknown"
-    best, kind = "", "unknown"
-    real = str(path.resolve())
+    best, kind = b"", b"unknown"
+    real = os.fsencode(path.resolve())
     for line in mounts:
-        left, _, right = line.partition(" - ")
-        point = left.split()[4].encode().decode("unicode_escape")
-        inside = point == "/" or real == point or real.startswith(point + "/")
+        left, _, right = line.partition(b" - ")
+        point = _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), left.split()[4])
+        inside = point == b"/" or real == point or real.startswith(point + b"/")
         if inside and len(point) >= len(best):
             best, kind = point, right.split()[0]
-    return kind
+    return kind.decode("ascii", "replace")
 
 
 def is_network(path: Path) -> bool:
@@ -93,9 +134,15 @@ class Lock:
     """The right to write to a store: an advisory lock that ends with its process."""
 
     def __init__(self, store: Path, wait: float = 5.0) -> None:
-        """Take the lock, waiting ``wait`` seconds at most. Raises Busy, naming the holder's process."""
-        store.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file: IO[str] = (store / "lock").open("a+")
+        """Take the lock, waiting ``wait`` seconds at most.
+
+        Raises Busy, naming the holder's process, or WorkspaceError where nothing can be written.
+        """
+        try:
+            store.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file: IO[str] = (store / "lock").open("a+")
+        except OSError as error:
+            raise WorkspaceError(f"The history in {store} cannot be written: {error.strerror}.") from error
         deadline = time.monotonic() + wait
         while True:
             try:
@@ -130,8 +177,8 @@ def held(store: Path) -> bool:
         return True
 
 
-def check_same_place(root: Path, recorded: str | None) -> None:
-    """Refuse a copied folder that still points at the history of its original.
+def check_same_place(root: Path, store: Path, recorded: str | None) -> None:
+    """Refuse a folder that is not the one whose history the store holds: a copy of it, or a part.
 
     ``recorded`` is the folder the store was last used with. A folder that was moved is
     welcome: its old place no longer leads to this store.
@@ -139,8 +186,16 @@ def check_same_place(root: Path, recorded: str | None) -> None:
     if recorded is None or recorded == str(root):
         return
     original = Path(recorded)
-    if (original / LINK).is_symlink() and original.resolve() != root:
+    if original.is_dir() and (root.is_relative_to(original) or original.is_relative_to(root)):
+        raise WorkspaceError(f"{store} holds the history of {original}, not of {root}; choose another --store.")
+    if original.resolve() != root and _leads_to(original, store):
+        away = f"remove {root / LINK}" if _leads_to(root, store) else "leave out --store"
         raise WorkspaceError(
-            f"{root} is a copy of {original}, whose history this is; remove {root / LINK} and run"
-            " `wukong scan` to start a history of its own."
+            f"{root} is a copy of {original}, whose history this is; {away} and run `wukong scan`"
+            " to start a history of its own."
         )
+
+
+def _leads_to(root: Path, store: Path) -> bool:
+    link = root / LINK
+    return link.is_symlink() and (root / os.readlink(link)).resolve() == store.resolve()

@@ -15,9 +15,10 @@ from contextlib import suppress
 from typing import Any, Self
 
 from .capture import same_content
+from .contents import digest
 from .disk import Disk, Placed
-from .errors import Failed, WorkspaceError
-from .files import OLD, TEMPORARY, Blocked, Files, Found, Stamp
+from .errors import WorkspaceError
+from .files import OLD, TEMPORARY, Blocked, Files, Found, Stamp, folders
 from .merge import combine
 from .models import Act, Conflict, Edit, State, Version
 from .store import Store
@@ -44,7 +45,7 @@ class Conflicted(WorkspaceError):
 
 
 class Placing:
-    """Brings the directory of one branch to its heads, and finishes interrupted placing."""
+    """Brings the directory of one branch to its heads."""
 
     def __init__(
         self, store: Store, disk: Disk, files: Files, branch: int, step: Callable[[str], None] = lambda _: None
@@ -55,36 +56,46 @@ class Placing:
         self._branch = branch
         self._step = step
         """Called with the name of each point between two system calls; tests crash there."""
-        self._power_failed = False
+        self._vacated: list[str] = []
 
     def bring(self, documents: Sequence[int]) -> list[Conflict]:
         """Make the files of these documents equal their heads; conflicts and obstacles as data."""
-        conflicts: list[Conflict] = []
-        for act in (self._vacate, self._occupy):  # first all removals: names may be swapped
-            for document in documents:
-                try:
-                    conflicts += act(document)
-                except (OSError, Blocked, Failed) as error:
-                    head = self._head(document)
-                    reason = f"cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
-                    conflicts.append(Conflict(head.path, reason, document))
-        return conflicts
+        conflicts = self._each(self._vacate, documents)  # first all removals: names may be swapped
+        self._prune(documents)
+        return conflicts + self._each(self._occupy, documents)
 
-    def recover(self, *, power_failed: bool = False) -> list[Conflict]:
-        """Finish what was pending when the last writer stopped, first saving displaced edits.
+    def adopt(self, documents: Sequence[int]) -> list[Conflict]:
+        """Take files that already stand where heads belong for placed, and write none.
 
-        After a power failure a file that was never synced may hold a part of what we
-        wrote: that is not taken for somebody's edit.
+        Those that nobody placed and that differ are kept as newest versions, by one
+        operation; the conflicts say which.
         """
-        self._power_failed = power_failed
-        documents = self._disk.pending()
-        for document in documents:
-            with suppress(Blocked):
-                self._save_displaced(document)
-        for document in documents:
-            with suppress(OSError, Blocked):
-                self._notice(document)
-        return self.bring(documents)
+        kept: list[tuple[Edit, Stamp, int]] = []
+        conflicts: list[Conflict] = []
+        with self._store.transaction():
+            for document in documents:
+                head = self._head(document)
+                placed = self._disk.get(head.path)
+                if head.state is None or (placed and (placed.document, placed.number) == (document, head.number)):
+                    continue
+                checked = time.time_ns()
+                with suppress(OSError, Blocked):  # what is in the way there is seen when the file is brought
+                    found = self._files.read(head.path)
+                    if found is None:
+                        continue
+                    row = Placed(head.path, document, head.number, found.stamp, checked)
+                    if same_content(self._store, row, found):
+                        self._disk.put(row)
+                    elif placed is None:
+                        state = State(head.path, found.mode, self._store.contents.put(found.data, head.content))
+                        kept.append((Edit(document, head.path, state, head.number), found.stamp, checked))
+                        if state.content != head.content:
+                            reason = "a file was already there; it was kept as the newest version"
+                            conflicts.append(Conflict(head.path, reason, document))
+            made = self.record_outside([edit for edit, _, _ in kept])[0] if kept else []
+            for version, (_, stamp, checked) in zip(made, kept, strict=True):
+                self._disk.put(Placed(version.path, version.document, version.number, stamp, checked))
+        return conflicts
 
     def record_outside(
         self, edits: Sequence[Edit], act: Act = OUTSIDE, **how: Any
@@ -92,7 +103,7 @@ class Placing:
         """Record edits that others made, then merge them with heads they did not know.
 
         One transaction; ``how`` goes to Store.record. Where a merge is impossible the outside edit becomes the head
-        and the version that it replaces stays in the history.
+        and the version that it replaces stays in the history, unless the path is another document's by now.
         """
         conflicts: list[Conflict] = []
         with self._store.transaction():
@@ -108,16 +119,12 @@ class Placing:
                     continue
                 base = self._store.versions.get(version.document, version.parent).state
                 combined = combine(self._store.contents, base, head.state, version.state, version.document)
-                if combined.conflicts:
-                    conflicts += combined.conflicts
+                conflicts += combined.conflicts
+                if combined.conflicts and (version.state is None or self._holder(version.path) == version.document):
                     continue
-                merge = Edit(
-                    version.document,
-                    combined.state.path if combined.state else version.path,
-                    combined.state,
-                    head.number,
-                    version.number,
-                )
+                state = head.state if combined.conflicts else combined.state
+                path = state.path if state else version.path
+                merge = Edit(version.document, path, state, head.number, version.number)
                 self._store.record(MERGE, [merge], branch=self._branch)
                 self._disk.pend(version.document)
         return made, conflicts
@@ -130,6 +137,25 @@ class Placing:
             raise WorkspaceError(f"Document {document} has no version on this branch.")
         return head
 
+    def _holder(self, path: str) -> int | None:
+        """The existing document whose head is at the path, the newest one where there are two for a moment."""
+        head = self._store.versions.find(path, self._branch, self._store.journal.last())
+        return head.document if head else None
+
+    def _each(self, act: Callable[[int], Sequence[Conflict]], documents: Sequence[int]) -> list[Conflict]:
+        conflicts: list[Conflict] = []
+        for document in documents:
+            try:
+                with self._files.staying():
+                    conflicts += act(document)
+            except (OSError, WorkspaceError) as error:
+                with suppress(OSError, WorkspaceError):
+                    self._rescue(document)
+                head = self._head(document)
+                reason = f"cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
+                conflicts.append(Conflict(head.path, reason, document))
+        return conflicts
+
     def _vacate(self, document: int) -> list[Conflict]:
         """Remove the document's file from paths where its head no longer is."""
         conflicts: list[Conflict] = []
@@ -137,15 +163,13 @@ class Placing:
         for placed in self._disk.of_document(document):
             while (head := self._head(document)).state is None or head.path != placed.path:
                 try:
-                    self._files.displace(placed.path, temporary)
+                    found = self._take_away(document, placed.path)
                 except FileNotFoundError:
                     self._disk.remove(placed.path)
                     break
-                self._step("displaced")
-                found = self._files.read_temporary(placed.path, temporary)
                 if found is None or same_content(self._store, placed, found):
                     self._files.drop_temporary(placed.path, temporary)
-                    self._files.prune(placed.path)
+                    self._vacated.append(placed.path)
                     self._disk.remove(placed.path)
                     self._step("removed")
                     break
@@ -159,6 +183,37 @@ class Placing:
                 self._disk.put(placed)
         return conflicts
 
+    def _take_away(self, document: int, path: str) -> Found | None:
+        """Move what stands at the path aside and look at it; a folder or a pipe goes back, as Blocked."""
+        temporary = self._temporary(document)
+        try:
+            self._files.displace(path, temporary)
+        except FileExistsError:
+            self._rescue(document)
+            self._files.displace(path, temporary)
+        self._step("displaced")
+        try:
+            return self._files.read_temporary(path, temporary)
+        except Blocked:
+            self._put_back(path, temporary)
+            raise
+
+    def _put_back(self, path: str, temporary: bytes) -> None:
+        """Return what was displaced to its place; what stands there now takes the temporary name."""
+        try:
+            self._files.settle(path, temporary)
+        except FileExistsError:
+            self._files.exchange(path, temporary)
+
+    def _prune(self, documents: Sequence[int]) -> None:
+        """Remove folders that are empty now, but for those that the documents' files will need."""
+        paths, self._vacated = [path for path in self._vacated if "/" in path], []
+        if paths:
+            heads = [head for document in documents if (head := self._head(document)).exists]
+            needed = {folder for head in heads for folder in folders(head.path)}
+            for path in paths:
+                self._files.prune(path, needed)
+
     def _occupy(self, document: int) -> list[Conflict]:
         """Put the document's head at its path."""
         conflicts: list[Conflict] = []
@@ -171,7 +226,7 @@ class Placing:
                 break
             if placed is not None and self._adjust(head, state, placed):
                 break
-            self._files.stage(state.path, temporary, state.mode, self._store.contents.get(state.content))
+            self._stage(document, state)
             self._step("staged")
             if placed is None:
                 try:
@@ -195,26 +250,31 @@ class Placing:
             conflicts += self._displaced(document, placed, state.path)
         return conflicts
 
+    def _stage(self, document: int, state: State) -> None:
+        content = self._store.contents.get(state.content)
+        try:
+            self._files.stage(state.path, self._temporary(document), state.mode, content)
+        except FileExistsError:  # an attempt that failed left something there
+            self._rescue(document)
+            self._files.stage(state.path, self._temporary(document), state.mode, content)
+
     def _displaced(self, document: int, placed: Placed, path: str) -> list[Conflict]:
         """Look at what an exchange displaced; an edit that we did not know is recorded first."""
         temporary = self._temporary(document)
+        conflicts: list[Conflict] = []
         try:
             found = self._files.read_temporary(path, temporary)
-        except Blocked:
-            self._files.exchange(path, temporary)  # a folder or pipe took the place meanwhile
-            self._files.drop_temporary(path, temporary)
+            while found is not None and not same_content(self._store, placed, found):
+                version, more = self._outside(document, placed, found)
+                conflicts += more
+                self._step("recorded")
+                placed = Placed(path, document, version.number, None, 0)
+                found = self._files.read_temporary(path, temporary)  # whoever has it open may still write
+        except WorkspaceError:
+            # A folder or a pipe took the place meanwhile, or the history cannot take an edit now.
+            self._put_back(path, temporary)
             self._disk.put(placed)
             raise
-        conflicts: list[Conflict] = []
-        if found is not None and not same_content(self._store, placed, found):
-            try:
-                conflicts = self._outside(document, placed, found)[1]
-            except Failed:
-                self._files.exchange(path, temporary)  # it cannot be kept in the history now: back with it
-                self._files.drop_temporary(path, temporary)
-                self._disk.put(placed)
-                raise
-            self._step("recorded")
         self._files.drop_temporary(path, temporary)
         self._step("dropped")
         return conflicts
@@ -271,71 +331,33 @@ class Placing:
     def _temporary(self, document: int) -> bytes:
         return TEMPORARY + b"%d-%d" % (self._branch, document)
 
-    # -- after a crash
-
-    def _save_displaced(self, document: int) -> None:
-        """Keep an outside edit that an interrupted exchange left under the temporary name."""
-        placed = {p.path: p for p in self._disk.of_document(document)}
-        for path in {self._head(document).path, *placed}:
+    def _rescue(self, document: int) -> None:
+        """Keep what somebody else has under the temporary name, and drop what is only ours."""
+        rows = {placed.path: placed for placed in self._disk.of_document(document)}
+        head = self._head(document)
+        for path in dict.fromkeys([*rows, head.path]):
             for temporary in (self._temporary(document), self._temporary(document) + OLD):
-                found = self._files.read_temporary(path, temporary)
-                row = placed.get(path)
-                if found is not None and not self._is_ours(found, document, row):
+                try:
+                    found = self._files.read_temporary(path, temporary)
+                except Blocked:  # a folder or a pipe was displaced
+                    self._put_back(path, temporary)
+                    found = self._files.read_temporary(path, temporary)
+                row = rows.get(path)
+                if found is not None and not self._is_ours(document, path, found, row.number if row else 1):
                     try:
-                        self._files.settle(path, temporary)  # it was being removed: _notice sees it
+                        self._files.settle(path, temporary)  # it was being removed
+                        self._step("returned")
                     except FileExistsError:
-                        # It was exchanged for the head of then, which stands there now.
-                        head = self._head(document)
                         self._outside(document, row or Placed(path, document, head.number, None, 0), found)
-                        self._disk.put(Placed(path, document, head.number, None, 0))
+                        self._step("recorded")
                 self._files.drop_temporary(path, temporary)
 
-    def _is_ours(self, found: Found, document: int, placed: Placed | None) -> bool:
-        """Whether a temporary file holds only what we know: the version displaced, or the head."""
-        if placed is not None and same_content(self._store, placed, found):
-            return True
-        head = self._head(document)
-        ours = self._store.contents.get(head.content) if head.content is not None else b""
-        return (head.content is not None and found.data == ours) or self._is_torn(found.data, ours)
+    def _is_ours(self, document: int, path: str, found: Found, since: int) -> bool:
+        """Whether a file beside the path holds what a version of the document, from ``since`` on, holds."""
+        return self._version_like(document, found, since) is not None
 
-    def _notice(self, document: int) -> None:
-        """Record outside edits of a pending document's file before its head is put there."""
-        for placed in self._disk.of_document(document):
-            head = self._head(document)
-            found = self._files.read(placed.path)
-            if found is None:
-                if head.state is not None and head.path == placed.path:
-                    self._outside(document, placed, None)
-                self._disk.remove(placed.path)
-                continue
-            if same_content(self._store, placed, found):
-                continue
-            written = Placed(placed.path, document, head.number, found.stamp, 0)
-            if head.path == placed.path and same_content(self._store, written, found):
-                self._disk.put(written)
-                continue
-            ours = self._store.contents.get(head.content) if head.content is not None else b""
-            if head.path == placed.path and self._is_torn(found.data, ours):
-                self._rewrite(document, head)
-                continue
-            version, _ = self._outside(document, placed, found)
-            self._disk.put(Placed(placed.path, document, version.number, found.stamp, 0))
-
-    def _rewrite(self, document: int, head: Version) -> None:
-        """Put the head over the remains of an earlier attempt to put it there."""
-        if head.state is not None:
-            temporary = self._temporary(document)
-            self._files.stage(head.path, temporary, head.state.mode, self._store.contents.get(head.state.content))
-            self._files.exchange(head.path, temporary)
-            self._files.drop_temporary(head.path, temporary)
-            self._note(head, head.state)
-
-    def _is_torn(self, found: bytes, written: bytes) -> bool:
-        """Whether these are our own bytes, cut short by a power failure before they were synced."""
-        return self._power_failed and torn(found, written)
-
-
-def torn(found: bytes, written: bytes) -> bool:
-    """Whether ``found`` is what a power failure leaves of ``written``: cut short, or zeros behind."""
-    kept = found.rstrip(b"\0")
-    return len(found) <= len(written) and found != written and written.startswith(kept)
+    def _version_like(self, document: int, found: Found, since: int = 1) -> int | None:
+        content = self._store.contents.find(digest(found.data))
+        if content is None:
+            return None
+        return self._store.versions.holding(document, found.mode, content, since)

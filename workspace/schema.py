@@ -46,6 +46,7 @@ CREATE TABLE entry (
 CREATE INDEX entry_operation ON entry (operation) WHERE phase >= 2;
 CREATE INDEX entry_parent ON entry (parent) WHERE parent IS NOT NULL;
 CREATE INDEX entry_session ON entry (session, id) WHERE session IS NOT NULL;
+CREATE INDEX entry_model ON entry (id) WHERE model IS NOT NULL;
 CREATE INDEX entry_running ON entry (id) WHERE phase = 1;
 
 -- Truth: one row for every state a document ever had.
@@ -62,6 +63,7 @@ CREATE TABLE version (
     content INTEGER REFERENCES content,
     added INTEGER,                     -- lines; NULL for binary
     removed INTEGER,
+    seal INTEGER NOT NULL,             -- CRC-32 over this row, its path's name and its content's digest
     PRIMARY KEY (document, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX version_entry ON version (entry);
@@ -144,6 +146,9 @@ def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> i
 
 
 def _statements(script: str) -> list[str]:
-    """The single statements of a script; none of ours holds a semicolon inside a literal."""
+    """The single statements of a script, without what only people read: the database keeps their text.
+
+    None of ours holds a semicolon or white space that matters inside a literal.
+    """
     bare = "\n".join(line.partition("--")[0] for line in script.splitlines())
-    return [statement for part in bare.split(";") if (statement := part.strip())]
+    return [statement for part in bare.split(";") if (statement := " ".join(part.split()))]

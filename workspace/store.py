@@ -12,10 +12,9 @@ from .disk import Disk
 from .engine import Connection, connect
 from .errors import Failed, ReadOnly, WorkspaceError
 from .journal import Journal
+from .location import FILE as FILE
 from .models import INSTANT, PART, Act, Edit, Usage, Version
 from .versions import Versions
-
-FILE = "workspace.db"
 
 
 class Store:
@@ -33,6 +32,8 @@ class Store:
         self.versions = Versions(connection, self.contents)
         self.disk: Disk | None = None
         """Knowledge of the working directory that each transaction takes along."""
+        self.folder: Path | None = None
+        """Where the database lies, if it lies in a file."""
         self._depth = 0
 
     @classmethod
@@ -55,7 +56,9 @@ class Store:
         except BaseException:
             connection.close()
             raise
-        return cls(connection, read_only=read_only)
+        made = cls(connection, read_only=read_only)
+        made.folder = folder
+        return made
 
     def close(self) -> None:
         """Fold the write-ahead log into the database and close it."""
@@ -132,8 +135,7 @@ class Store:
                 payload_digest=self.contents.digest_of(payload_id) if payload_id else None,
                 versions=sorted((row for _, row in rows), key=lambda row: (row[0], row[1])),
             )
-            made = self.versions.insert(entry, branch, rows)
-            return entry, [self.versions.get(document, number) for document, number in made]
+            return entry, self.versions.insert(entry, branch, rows)
 
     def _roll_back(self, outer: bool, name: str) -> None:
         steps = ("ROLLBACK",) if outer else (f"ROLLBACK TO {name}", f"RELEASE {name}")

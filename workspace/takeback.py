@@ -144,6 +144,23 @@ def redoable(history: History, session: str | None = None) -> Operation:
     raise NotFound("There is nothing to redo.")
 
 
+def undone(history: History, cursor: int) -> set[int]:
+    """The acts that stand undone at the cursor."""
+    journal = history.store.journal
+    acts = sorted([*journal.of_kind("undo", cursor), *journal.of_kind("redo", cursor)])
+    targets: dict[int, int] = {}
+    gone: set[int] = set()
+    for id_ in acts:
+        operation = journal.operation(id_)
+        target = int(operation.detail.get("target", 0))
+        if operation.kind == "undo":
+            targets[id_] = target
+            gone.add(target)
+        else:
+            gone.discard(targets.get(target, 0))
+    return gone
+
+
 def touched(history: History, operations: Collection[int]) -> list[str]:
     """Where the documents that these operations edited are now."""
     heads = [history.head(document) for document in _versions_of(history, operations)]

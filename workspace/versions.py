@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import lines
 from .contents import Contents
 from .engine import Connection
-from .errors import NotFound, WorkspaceError
+from .errors import Damaged, NotFound, WorkspaceError
 from .models import CHANGES, Branch, Change, Edit, State, Version, to_bytes, to_path
 
 MAIN = 1
 
 _SELECT = (
     "SELECT v.document, v.number, v.branch, v.parent, v.merged, v.entry, e.operation, v.change,"
-    " p.name, v.mode, v.content, v.added, v.removed, c.size"
+    " p.name, v.mode, v.content, v.added, v.removed, c.size, c.digest, v.seal"
     " FROM version v JOIN entry e ON e.id = v.entry JOIN path p ON p.id = v.path"
     " LEFT JOIN content c ON c.id = v.content"
 )
+_SHOWN = _SELECT.replace(
+    " FROM version v",
+    ", (SELECT n.entry FROM version n NOT INDEXED WHERE n.document = v.document AND n.number > v.number"
+    " AND n.branch = v.branch ORDER BY n.number LIMIT 1) FROM version v",
+)
+"""With the entry of the next version on the branch: what proves that an index has hidden nothing newer."""
 _NEWEST = (
     "SELECT number FROM version INDEXED BY version_branch"
     " WHERE branch = ? AND document = {document} AND entry <= ? ORDER BY entry DESC, number DESC LIMIT 1"
 )
+_GET = f"{_SELECT} WHERE v.document = ? AND v.number = ?"
+_AT = f"{_SHOWN} WHERE v.document = ? AND v.number = ({_NEWEST.format(document='?')})"
+ROWS = 20_000
+"""Versions kept in memory, at most."""
 
 
 class Versions:
@@ -32,6 +43,11 @@ class Versions:
         self._db = connection
         self._contents = contents
         self._paths: dict[bytes, int] = {}
+        self._branches: dict[int, tuple[int | None, int | None]] = {}
+        self._rows: dict[tuple[int, int], Version] = {}
+        """Versions by document and number: a row never changes."""
+        self._heads: dict[tuple[int, int], Version] = {}
+        """The newest version of branch and document, where it was made over this connection."""
 
     # -- branches
 
@@ -57,27 +73,39 @@ class Versions:
         """``(branch, newest entry)`` to look in, nearest first: the branch, then what it was before."""
         line = [(branch, cursor)]
         while True:
-            row = self._db.execute("SELECT parent, fork FROM branch WHERE id = ?", (line[-1][0],)).fetchone()
-            if row is None:
-                raise NotFound(f"There is no branch number {line[-1][0]}.")
-            if row[0] is None:
+            parent, fork = self._origin(line[-1][0])
+            if parent is None or fork is None:
                 return line
-            line.append((row[0], min(line[-1][1], row[1])))
+            line.append((parent, min(line[-1][1], fork)))
+
+    def _origin(self, branch: int) -> tuple[int | None, int | None]:
+        if (known := self._branches.get(branch)) is not None:
+            return known
+        row = self._db.execute("SELECT parent, fork FROM branch WHERE id = ?", (branch,)).fetchone()
+        if row is None:
+            raise NotFound(f"There is no branch number {branch}.")
+        self._branches[branch] = (row[0], row[1])
+        return row[0], row[1]
 
     # -- reading
 
     def get(self, document: int, number: int) -> Version:
-        row = self._db.execute(f"{_SELECT} WHERE v.document = ? AND v.number = ?", (document, number)).fetchone()
+        if (known := self._rows.get((document, number))) is not None:
+            return known
+        row = self._db.execute(_GET, (document, number)).fetchone()
         if row is None:
             raise NotFound(f"There is no version {number} of this document.")
-        return _version(row)
+        return self._keep(_version(row))
 
     def at(self, document: int, branch: int, cursor: int) -> Version | None:
         """The version of a document that a branch shows at a cursor, deleted ones included."""
         for line, upto in self.lineage(branch, cursor):
-            row = self._db.execute(_NEWEST.format(document="?"), (line, document, upto)).fetchone()
+            head = self._heads.get((line, document))
+            if head is not None and head.entry <= upto:
+                return head
+            row = self._db.execute(_AT, (document, line, document, upto)).fetchone()
             if row is not None:
-                return self.get(document, row[0])
+                return self._keep(_shown(row, line, upto))
         return None
 
     def find(self, path: str, branch: int, cursor: int) -> Version | None:
@@ -114,12 +142,12 @@ class Versions:
             while True:  # in pages, so that no read stays open for long
                 rows = self._db.execute(
                     "WITH page AS (SELECT id FROM document WHERE id > ? ORDER BY id LIMIT 5000)"
-                    f" {_SELECT.replace('FROM version v', 'FROM page JOIN version v ON v.document = page.id')}"
+                    f" {_SHOWN.replace(') FROM version v', ') FROM page JOIN version v ON v.document = page.id')}"
                     f" WHERE v.number = ({_NEWEST.format(document='page.id')})",
                     (at, line, upto),
                 ).fetchall()
                 for row in rows:
-                    found.setdefault(row[0], _version(row))
+                    found.setdefault(row[0], _shown(row, line, upto))
                 (end,) = self._db.execute(
                     "SELECT max(id) FROM (SELECT id FROM document WHERE id > ? ORDER BY id LIMIT 5000)", (at,)
                 ).fetchone()
@@ -154,6 +182,21 @@ class Versions:
             (operation, operation),
         ).fetchall()
         return [_version(row) for row in rows]
+
+    def holding(self, document: int, mode: int, content: int, since: int = 1) -> int | None:
+        """The newest version of a document, numbered ``since`` or above, with this mode and content."""
+        (number,) = self._db.execute(
+            "SELECT max(number) FROM version WHERE document = ? AND number >= ? AND mode = ? AND content = ?",
+            (document, since, mode, content),
+        ).fetchone()
+        return number if number is None else int(number)
+
+    def paths_of(self, document: int) -> list[str]:
+        """Every path at which a document ever was."""
+        rows = self._db.execute(
+            "SELECT name FROM path WHERE id IN (SELECT path FROM version WHERE document = ?)", (document,)
+        )
+        return [to_path(name) for (name,) in rows]
 
     def line(self, version: Version) -> Iterator[Version]:
         """A version and its first parents, back to the document's beginning."""
@@ -202,17 +245,19 @@ class Versions:
             )  # fmt: skip
         return out
 
-    def insert(self, entry: int, branch: int, rows: Sequence[tuple[Edit, list[Any]]]) -> list[tuple[int, int]]:
-        """Insert numbered rows under their entry; ``(document, number)`` of each."""
+    def insert(self, entry: int, branch: int, rows: Sequence[tuple[Edit, list[Any]]]) -> list[Version]:
+        """Insert numbered rows under their entry; the versions they are."""
         made = []
-        for edit, (document, number, parent, merged, change, path, mode, _, added, removed) in rows:
+        for edit, (document, number, parent, merged, change, path, mode, name, added, removed) in rows:
             path_id = self.path_id(path)
             self._db.execute(
                 "INSERT INTO version (document, number, branch, parent, merged, entry, change, path,"
-                " mode, content, added, removed) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                " mode, content, added, removed, seal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     document, number, branch, parent, merged, entry, CHANGES.index(change), path_id,
                     mode, edit.state.content if edit.state else None, added, removed,
+                    _seal(document, number, branch, parent, merged, entry, CHANGES.index(change),
+                          to_bytes(path), mode, added, removed, name and bytes.fromhex(name)),
                 ),
             )  # fmt: skip
             if number == 1:
@@ -221,7 +266,10 @@ class Versions:
                 self._db.execute("UPDATE document SET numbers = ? WHERE id = ?", (number, document))
             if change in ("create", "rename"):
                 self._db.execute("INSERT OR IGNORE INTO place (path, document) VALUES (?,?)", (path_id, document))
-            made.append((document, number))
+            made.append(self.get(document, number))
+            if len(self._heads) >= ROWS:
+                self._heads.clear()
+            self._heads[branch, document] = made[-1]
         return made
 
     def path_id(self, path: str) -> int:
@@ -237,6 +285,15 @@ class Versions:
     def forget_caches(self) -> None:
         """Drop what was interned in a transaction that was rolled back."""
         self._paths.clear()
+        self._branches.clear()
+        self._rows.clear()
+        self._heads.clear()
+
+    def _keep(self, version: Version) -> Version:
+        if len(self._rows) >= ROWS:
+            self._rows.clear()
+        self._rows[version.document, version.number] = version
+        return version
 
     def _counts(self, before: Version | None, state: State | None) -> tuple[int | None, int | None]:
         old_id = before.content if before else None
@@ -244,7 +301,10 @@ class Versions:
         if old_id == new_id:
             return 0, 0
         get = self._contents.get
-        counted = lines.count(get(old_id) if old_id else b"", get(new_id) if new_id else b"")
+        try:
+            counted = lines.count(get(old_id) if old_id else b"", get(new_id) if new_id else b"")
+        except Damaged:
+            counted = None
         return counted if counted else (None, None)
 
 
@@ -260,9 +320,26 @@ def _change(before: Version | None, edit: Edit) -> Change:
 
 
 def _version(row: Sequence[Any]) -> Version:
+    """A row of _SELECT as a record. Raises Damaged where it is not what was written."""
     document, number, branch, parent, merged, entry, operation, change, path, *rest = row
-    mode, content, added, removed, size = rest
+    mode, content, added, removed, size, name, seal = rest[:7]
+    if seal != _seal(document, number, branch, parent, merged, entry, change, path, mode, added, removed, name):
+        raise Damaged("The record of a version is damaged; run `wukong verify`.")
     return Version(
         document, number, branch, parent, merged, entry, operation, CHANGES[change], to_path(path),
         mode, content, added, removed, size,
     )  # fmt: skip
+
+
+def _shown(row: Sequence[Any], branch: int, cursor: int) -> Version:
+    """A row of _SHOWN, found through an index, as the newest of its branch at the cursor. Raises Damaged."""
+    version, following = _version(row), row[-1]
+    last = following is None or (isinstance(following, int) and following > cursor)
+    if version.branch != branch or version.entry > cursor or not last:
+        raise Damaged(f"The order of versions of {version.path} is damaged; run `wukong verify`.")
+    return version
+
+
+def _seal(*values: int | bytes | None) -> int:
+    """A check over a version's row, its path and the digest of its content: a damaged row is never believed."""
+    return zlib.crc32(ascii(values).encode()) - (1 << 31)  # signed, so that it is stored in 4 bytes

@@ -38,27 +38,36 @@ class Walk:
         """Whether a path that was not seen may still be there: it or a folder above was passed over."""
         names = {s.path for s in self.skipped} if self._names is None else self._names
         self._names = names
-        return "" in names or path in names or any(folder in names for folder in _folders(path))
+        return "" in names or path in names or any(folder in names for folder in folders(path))
 
 
-def walk(root: Path, known: Collection[str], *, largest: int = LARGEST, named: Collection[str] = ()) -> Walk:
+def walk(
+    root: Path,
+    known: Collection[str],
+    *,
+    largest: int = LARGEST,
+    named: Collection[str] = (),
+    without: Collection[str] = (),
+) -> Walk:
     """Walk the directory without following links.
 
     ``known`` paths are documents already and stay captured whatever the ignore files say;
-    ``named`` paths are captured although ignored or likely secret. Sizes in bytes.
+    ``named`` paths are captured although ignored or likely secret, and below a named folder
+    all that is ignored, but no likely secret; ``without`` folders hold
+    histories and are never looked into. Sizes in bytes.
     """
-    wanted_folders = {folder for path in (*known, *named) for folder in _folders(path)}
+    wanted_folders = {folder for path in (*known, *named) for folder in folders(path)}
     result = Walk()
     start = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    _folder(start, "", Rules(), result, (known, set(named), wanted_folders, largest))
+    _folder(start, "", Rules(), result, (known, set(named), wanted_folders, set(without), largest))
     return result
 
 
-_Options = tuple[Collection[str], set[str], set[str], int]
+_Options = tuple[Collection[str], set[str], set[str], set[str], int]
 
 
-def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options) -> None:
-    known, named, wanted_folders, _ = options
+def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options, asked: bool = False) -> None:
+    known, named, wanted_folders, without, largest = options
     prefix = f"{folder}/" if folder else ""
     below: list[tuple[str, str]] = []
     try:
@@ -69,17 +78,21 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
             rules = rules.below(folder, lambda path: _read_small(handle, path.rpartition("/")[2]), names)
         for entry in entries:
             name, path = entry.name, prefix + entry.name
-            if is_ours(name):
+            if is_ours(name) or path in without:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                if path not in wanted_folders and path not in named and rules.verdict(path, folder=True):
+                wanted = asked or path in wanted_folders or path in named
+                if not wanted and rules.verdict(path, folder=True):
                     out.skipped.append(Skipped(path, "ignored", None))
                 else:
                     below.append((name, path))
                 continue
-            status = entry.stat(follow_symlinks=False)
-            reason = None if path in known or path in named else _unwanted(name, path, rules)
-            reason = reason or _impossible(status, options[3])
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # it went while we looked; the others are still there
+            reason = None if path in known or path in named else _unwanted(name, path, rules, asked)
+            reason = reason or _impossible(status, largest)
             if reason is None:
                 out.present[path] = (status.st_mode, Stamp.of(status))
             else:
@@ -92,7 +105,7 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
             except OSError:
                 out.skipped.append(Skipped(path, "unreadable", None))
                 continue
-            _folder(inside, path, rules, out, options)
+            _folder(inside, path, rules, out, options, asked or path in named)
     except PermissionError:
         out.skipped.append(Skipped(folder, "unreadable", None))
     except FileNotFoundError:
@@ -101,11 +114,11 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
         os.close(handle)
 
 
-def _unwanted(name: str, path: str, rules: Rules) -> Reason | None:
+def _unwanted(name: str, path: str, rules: Rules, asked: bool) -> Reason | None:
     verdict = rules.verdict(path)
-    if verdict:
+    if verdict and not asked:
         return "ignored"
-    return "secret" if verdict is None and is_secret(name) else None
+    return "secret" if verdict is not False and is_secret(name) else None
 
 
 def _impossible(status: os.stat_result, largest: int) -> Reason | None:
@@ -116,7 +129,8 @@ def _impossible(status: os.stat_result, largest: int) -> Reason | None:
     return "too large" if status.st_size > largest else None
 
 
-def _folders(path: str) -> list[str]:
+def folders(path: str) -> list[str]:
+    """The folders above a path, outermost first."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: n + 1]) for n in range(len(parts))]
 

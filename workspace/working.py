@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from . import capture, coverage, location
 from .disk import Placed
@@ -25,9 +26,10 @@ from .models import (
     Usage,
     Version,
 )  # fmt: skip
-from .placing import Conflicted, Placing
+from .placing import Conflicted
+from .recovery import Recovery
 from .store import Store
-from .walk import Skipped, walk
+from .walk import Skipped, folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Working(History):
         self.step: Callable[[str], None] = lambda _: None
         """Called with the name of each point of the write path; tests crash there."""
         self._lock = lock
-        self._placing = Placing(store, self._disk, self._files, self.branch.id, lambda point: self.step(point))
+        self._placing = Recovery(store, self._disk, self._files, self.branch.id, lambda point: self.step(point))
         self._batch = False
         store.disk = self._disk
 
@@ -99,6 +101,17 @@ class Working(History):
             self._disk.clear(placed)
         self._save()
 
+    def place(self) -> list[Conflict]:
+        """Bring the files of all pending documents to their heads; what stood in the way and was kept.
+
+        Files that already stand where a head belongs are never overwritten.
+        """
+        documents = self._disk.pending()
+        conflicts = self._placing.adopt(documents) + self._placing.bring(documents)
+        self._disk.take_due()
+        self._save()
+        return conflicts
+
     # -- operations
 
     def record(
@@ -119,10 +132,18 @@ class Working(History):
         usage: Usage | None = None,
         payload: bytes | None = None,
         captured: bool = False,
+        ref: bytes | None = None,
+        detail: Mapping[str, Any] | None = None,
     ) -> list[Version]:
-        """Record that an operation ended; with ``captured``, all that changed on disk is its work."""
+        """Record that an operation ended; with ``captured``, all that changed on disk is its work.
+
+        Ending it again corrects what was recorded: the newest end counts.
+        """
         first = self.store.journal.entry(operation)
-        act = Act(kind=first.kind, actor=first.actor, session=first.session, parent=first.parent)
+        act = Act(
+            kind=first.kind, actor=first.actor, session=first.session, parent=first.parent, ref=ref,
+            detail=detail or {},
+        )  # fmt: skip
         if captured:
             return list(self._scan(act, ENDED, operation, outcome, usage, payload).versions)
         self.store.record(
@@ -131,22 +152,43 @@ class Working(History):
         )  # fmt: skip
         return []
 
+    def notice(self, path: str) -> None:
+        """Record what somebody else did to the file at a path, if anything. Raises WorkspaceError."""
+        with self._placed():
+            self._notice(path)
+
+    @property
+    def due(self) -> int:
+        """How many documents wait for the open batch to end before their files are placed."""
+        return self._disk.due_count
+
+    def due_since(self, count: int) -> set[int]:
+        """The documents that came to wait since ``due`` was ``count``."""
+        return self._disk.due_since(count)
+
     # -- inside
 
     def _start(self) -> None:
         db = self.store.db
         recorded = dict(db.execute("SELECT key, value FROM meta").fetchall())
-        location.check_same_place(self.root, recorded.get("root"))
-        now = {"root": str(self.root), "boot": _boot_id()}
-        if any(recorded.get(key) != value for key, value in now.items()):
-            with self.store.transaction():
-                db.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)", now.items())
+        location.check_same_place(self.root, self.folder, self.last_root())
+        if recorded.get("root") != os.fsencode(self.root):
+            self._set("root", os.fsencode(self.root))
+        self._files.largest = coverage.largest(self.store)
         if not self.folder.is_relative_to(self.root):
             location.ensure_link(self.root, self.folder)
         for operation in self.store.journal.unfinished():
             self.end(operation, "unknown")
-        self._placing.recover(power_failed=recorded.get("boot") not in (None, now["boot"]))
+        boot = _boot_id()
+        self._placing.recover(power_failed=recorded.get("boot") not in (None, boot))
+        self._disk.take_due()
         self._save()
+        if recorded.get("boot") != boot:
+            self._set("boot", boot)  # not before: recovery that is cut short has to know of the power failure too
+
+    def _set(self, key: str, value: str | bytes) -> None:
+        with self.store.transaction():
+            self.store.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)", (key, value))
 
     def _save(self) -> None:
         if self._disk.dirty:
@@ -183,13 +225,21 @@ class Working(History):
     def _commit(self, act: Act, edits: Sequence[Edit]) -> list[Version]:
         moving = {edit.document for edit in edits}
         taken: set[str] = set()
+        entered: set[str] = set()  # folders that hold something new
         for edit in edits:
             if edit.state is None:
                 continue
-            other = self.find(edit.state.path)
+            head = self.head(edit.document) if edit.document is not None else None
+            stays = head is not None and head.exists and head.path == edit.state.path
+            other = None if stays else self.find(edit.state.path)
             if edit.state.path in taken or (other is not None and other.document not in moving):
                 raise WorkspaceError(f"{edit.state.path} exists; move it away or choose another name.")
             taken.add(edit.state.path)
+            entered.update(() if stays else folders(edit.state.path))
+        for folder in {folder for path in taken for folder in folders(path)}:
+            other = self.find(folder) if folder in entered else None
+            if folder in taken or (other is not None and other.document not in moving):
+                raise WorkspaceError(f"{folder} is a document, so nothing can be below it; choose another name.")
         _, made = self.store.record(act, edits, branch=self.branch.id)
         for version in made:
             self._disk.pend(version.document)
@@ -204,6 +254,9 @@ class Working(History):
             return
         if placed is not None and self._is_pending(placed):
             return  # our own newer version is on its way there
+        if placed is not None and found is None and self.find(path) is None:
+            self._disk.remove(path)  # it was to leave anyway
+            return
         with self.store.transaction():
             document: int | None
             parent: int | None
@@ -242,12 +295,7 @@ class Working(History):
         if self._batch:
             raise WorkspaceError("A scan cannot be part of a batch: files are written when the batch ends.")
         checked = time.time_ns()
-        seen = walk(
-            self.root,
-            self._disk.all(),
-            largest=coverage.largest(self.store),
-            named=coverage.named(self.store),
-        )
+        seen = self._walk()
         made: list[Version] = []
         conflicts: list[Conflict] = []
         entry = None

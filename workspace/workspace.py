@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import capture, coverage, takeback
 from .errors import NeedsConsent, NotFound, WorkspaceError
+from .files import Blocked
 from .ignore import is_ours
 from .merge import combine
 from .models import REGULAR, Act, Branch, Edit, Operation, State, Version
@@ -91,6 +92,8 @@ class Workspace(Working):
             self._notice(path)
             self._notice(to)
             head = self._existing(path)
+            if path == to:
+                return head
             return self._commit(act, [Edit(head.document, to, replace(_state(head), path=to), head.number)])[0]
 
     def delete(self, path: str, *, act: Act = Act(name="delete")) -> Version:
@@ -148,7 +151,11 @@ class Workspace(Working):
         family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
         with self._placed():
             for path in takeback.touched(self, family):
-                self._notice(path)
+                try:
+                    self._notice(path)
+                except Blocked:
+                    if self.find(path) is not None:
+                        raise  # else it is deleted, and what stands there now is no document
             with self.store.transaction():
                 plan = takeback.revert(self, family)
                 if plan.uncertain and not consent:
@@ -188,14 +195,15 @@ class Workspace(Working):
 
         ``named`` paths are captured although ignored or likely secret, now and later;
         ``largest`` bytes is the limit for a file from now on. A first scan of the home
-        directory or ``/`` raises NeedsConsent without ``consent``.
+        directory, or of one that holds it, raises NeedsConsent without ``consent``.
         """
-        if self.cursor == 0 and not consent and self.root in (Path.home().resolve(), Path("/")):
-            raise NeedsConsent(f"{self.root} holds far more than one piece of work; add --yes to record all of it.")
+        if self.cursor == 0 and not consent:
+            check_not_too_wide(self.root)
         if named:
             coverage.name(self.store, named)
         if largest is not None:
             coverage.set_largest(self.store, largest)
+            self._files.largest = largest
         return self._scan(act)
 
     def catch_up(self) -> Scanned:
@@ -237,6 +245,13 @@ class Workspace(Working):
             raise WorkspaceError(f"{path!r} is not a path inside the workspace.")
         if any(is_ours(part) for part in parts):
             raise WorkspaceError(f"{path!r} belongs to version control or to the history itself.")
+
+
+def check_not_too_wide(root: Path) -> None:
+    """Raise NeedsConsent for the home directory and what holds it."""
+    home = Path.home().resolve()
+    if root == home or root in home.parents:
+        raise NeedsConsent(f"{root} holds far more than one piece of work; add --yes to record all of it.")
 
 
 class _Dropped(Exception):

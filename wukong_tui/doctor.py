@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from workspace import engine, location
+from workspace import NotFound, engine, location
 from workspace.files import exchange_works
 
 
@@ -52,7 +52,12 @@ def _sqlite() -> Finding:
 
 
 def _history(directory: Path, store: Path | None) -> Finding:
-    folder = store or location.store_of(directory) or location.default_store(directory)
+    try:
+        folder = store or location.store_of(location.find_root(directory)) or location.default_store(directory)
+    except NotFound as error:
+        if (directory / location.LINK).is_symlink():
+            return Finding("History", False, str(error), vital=True)
+        folder = location.default_store(directory)
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     kind = location.file_system(existing)
     if not os.access(existing, os.W_OK):

@@ -1,0 +1,1 @@
+"""Benchmarks: what the workspace costs, side by side with git, in ratios. Run ``python -m tests.bench``."""

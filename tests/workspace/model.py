@@ -166,8 +166,11 @@ class Outside:
     at: int = 0
 
     def do(self, root: Path) -> None:
+        path = root / self.path
         with suppress(OSError):
-            getattr(self, "_" + self.kind)(root / self.path, root)
+            if path.is_fifo() and self.kind not in ("clear", "delete", "rename"):
+                return  # opening it would wait for its other end
+            getattr(self, "_" + self.kind)(path, root)
 
     def _write(self, path: Path, root: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,10 +189,8 @@ class Outside:
         path.write_bytes(b"".join(lines))
 
     def _change(self, path: Path, root: Path) -> None:
-        lines = path.read_bytes().splitlines(keepends=True)
-        lines[self.at % max(len(lines), 1) :][:1] = [self.data]
-        if lines:
-            lines[self.at % len(lines)] = self.data
+        lines = path.read_bytes().splitlines(keepends=True) or [b""]
+        lines[self.at % len(lines)] = self.data
         path.write_bytes(b"".join(lines))
 
     def _replace(self, path: Path, root: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 import apsw
 
 from workspace import engine
+from workspace.errors import Failed
 
 SECTOR = 512
 
@@ -87,8 +88,7 @@ class _File(apsw.VFSFile):
         super().xTruncate(newsize)
 
     def xSync(self, flags: int) -> None:
-        self._owner.note(Change("sync", self._name))
-        super().xSync(flags)
+        self._owner.note(Change("sync", self._name))  # the log is all that a simulated power cut needs
         if self._folder_too:
             self._owner.log.append(Change("sync", FOLDER))
             self._folder_too = False
@@ -157,7 +157,11 @@ class Rows:
 def connect(path: Path, vfs: Watched) -> Connection:
     """A connection to a watched database, with every pragma that the program's own have."""
     connection = Connection(path, vfs)
-    engine.prepare(connection)  # type: ignore[arg-type]
+    try:
+        engine.prepare(connection)  # type: ignore[arg-type]
+    except Failed:
+        connection.close()
+        raise
     return connection
 
 

@@ -21,6 +21,7 @@ from workspace.store import FILE, Store
 from workspace.verify import verify
 
 from .recording_vfs import Change, Disk, Watched, connect
+from .surroundings import memory as memory
 
 CUTS = 100
 COMMITS = 40
@@ -44,19 +45,19 @@ class Work(NamedTuple):
     commits: list[Commit]
 
 
-def test_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    assert sum(_lost_in_cuts(tmp_path, CUTS, seed=1)) == 0
+def test_power_cuts_lose_nothing_that_was_acknowledged(memory: Path) -> None:
+    assert sum(_lost_in_cuts(memory, CUTS, seed=1)) == 0
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(10))
-def test_a_thousand_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -> None:
-    assert sum(_lost_in_cuts(tmp_path, CUTS, seed)) == 0
+def test_a_thousand_power_cuts_lose_nothing_that_was_acknowledged(memory: Path, seed: int) -> None:
+    assert sum(_lost_in_cuts(memory, CUTS, seed)) == 0
 
 
-def test_the_same_cuts_without_full_syncing_lose_acknowledged_versions(tmp_path: Path) -> None:
+def test_the_same_cuts_without_full_syncing_lose_acknowledged_versions(memory: Path) -> None:
     """The proof that these tests can fail: SQLite's usual setting for WAL is not durable."""
-    losses = list(_lost_in_cuts(tmp_path, CUTS, seed=1, synchronous="NORMAL"))
+    losses = list(_lost_in_cuts(memory, CUTS, seed=1, synchronous="NORMAL"))
     assert sum(1 for lost in losses if lost) > CUTS // 4
 
 

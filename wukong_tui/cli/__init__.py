@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 from workspace import WorkspaceError
 from workspace.visible import visible
 
-from . import acting, reading, upkeep
+from . import acting, reading, running, upkeep
 from .common import Place
 
 
@@ -27,28 +28,36 @@ def cli(context: click.Context, directory: Path, store: Path | None) -> None:
 
     Addresses: PATH, PATH@12 (version), PATH@-1 (its parent), PATH@{10m ago},
     @{14:03:22} (all documents at a time), op:12 (after an operation), op:12^ (before it),
-    branch:NAME.
+    branch:NAME, branch:NAME:PATH. A path starts from where you are.
     """
     context.obj = Place(directory, store)
 
 
-for module in (reading, acting, upkeep):
+for module in (reading, acting, running, upkeep):
     for command in module.COMMANDS:
         cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line; what goes wrong is one sentence on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets escapes
+    name = Path(sys.argv[0]).name
     try:
-        status = cli.main(prog_name=Path(sys.argv[0]).name, standalone_mode=False)
+        status = cli.main(prog_name="wukong" if name == "__main__.py" else name, standalone_mode=False)
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.message, err=True)
+        status = 2
     except click.UsageError as error:
         usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
         click.echo(f"{usage}wukong: {visible(error.format_message())}", err=True)
         status = 2
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        interrupted = isinstance(error.__context__ or error, KeyboardInterrupt)
         click.echo("Stopped.", err=True)
-        status = 1
+        status = 130 if interrupted else 1
     except click.ClickException as error:
         status = _fail(error.message)
     except WorkspaceError as error:
@@ -56,9 +65,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nobody to tell
         status = 1
-    except KeyboardInterrupt:
-        click.echo("Stopped.", err=True)
-        status = 130
+    except OSError as error:
+        if os.environ.get("WUKONG_DEBUG"):
+            raise
+        status = _fail(f"{os.fsdecode(error.filename)}: {error.strerror}." if error.filename else f"{error}.")
     except Exception as error:
         if os.environ.get("WUKONG_DEBUG"):
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -19,51 +18,57 @@ from workspace import (
     WorkspaceError,
     takeback,
 )
-from workspace.addresses import resolve
+from workspace.addresses import operation_of
 from workspace.takeback import Touch
+from workspace.visible import visible
+from workspace.workspace import check_not_too_wide
 
 from . import records
-from .common import Place, act, columns, emit, json_option, lines_of, listing, note, plural, say, size
+from .common import Place, act, columns, emit, json_option, label, lines_of, listing, note, plural, say, size
 from .reading import ACCENT, print_coverage
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 preview_option = click.option("--dry-run", "-n", is_flag=True, help="Only say what it would do.")
 
 
-@click.command()
+@click.command(short_help="Record what changed on disk.")
 @click.option("--include", "named", metavar="PATH", multiple=True,
               help="Record PATH although it is ignored or likely secret; may be repeated.")  # fmt: skip
 @click.option("--largest", metavar="MIB", type=click.IntRange(min=1), default=None,
               help="Record files up to this size from now on.  [default: 64]")  # fmt: skip
-@click.option("--yes", "-y", is_flag=True, help="Yes, record even my home directory or /.")
+@click.option("--yes", "-y", is_flag=True, help="Yes, record even my whole home directory.")
 @json_option
 @click.pass_obj
 def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_json: bool) -> None:
     """Record what changed on disk; the first scan begins the history."""
-    with place.writing(create=True) as work:
-        first = work.cursor == 0
-        inside = [_inside(work.root, place.directory, path) for path in named]
-        limit = largest * 1024 * 1024 if largest else None
+    if not yes and not place.has_history():
         try:
-            scanned = work.scan(act("scan", "scan"), named=inside, largest=limit, consent=yes)
-        except NeedsConsent as error:
-            if not sys.stdin.isatty() or not click.confirm(f"{error} Record it?", err=True):
+            check_not_too_wide(place.new_root())
+        except NeedsConsent as error:  # asked before anything is begun there
+            if as_json or not sys.stdin.isatty():
                 raise
-            scanned = work.scan(act("scan", "scan"), named=inside, largest=limit, consent=True)
+            yes = _confirmed(f"{error} Record it?", default=False)
+            if not yes:
+                raise WorkspaceError("Nothing was done.") from None
+    with place.starting() as work:
+        first = work.cursor == 0
+        inside = [place.path(work, path) for path in named]
+        limit = largest * 1024 * 1024 if largest else None
+        scanned = work.scan(act("scan", "scan"), named=inside, largest=limit, consent=yes)
         if as_json:
             emit(
                 {
                     "operation": scanned.operation,
                     "files": scanned.files,
                     "bytes": scanned.bytes,
-                    "versions": [
-                        {"document": v.path, "version": v.number, "change": v.change} for v in scanned.versions
-                    ],
+                    "versions": records.made(scanned.versions),
                     "skipped": [records.skipped(skipped) for skipped in scanned.skipped],
                 }
             )
-            return
-        _say_scanned(work, scanned, first)
+        else:
+            _say_scanned(work, scanned, first)
+        for conflict in scanned.conflicts:
+            note(f"{conflict.path}: {conflict.reason}; what is on disk was kept.")
 
 
 def _say_scanned(work: Workspace, scanned: Scanned, first: bool) -> None:
@@ -74,7 +79,7 @@ def _say_scanned(work: Workspace, scanned: Scanned, first: bool) -> None:
     elif not scanned.versions:
         say("Nothing had changed.")
     else:
-        for version in scanned.versions[:40]:
+        for version in records.by_path(scanned.versions)[:40]:
             columns(
                 (f"  {version.change:7}", ACCENT),
                 f"{version.path}@{version.number}  {lines_of(version.added, version.removed)}",
@@ -82,18 +87,9 @@ def _say_scanned(work: Workspace, scanned: Scanned, first: bool) -> None:
         if len(scanned.versions) > 40:
             say(f"  … and {len(scanned.versions) - 40:,} more")
         say(f"Recorded {plural(len(scanned.versions), 'change')} as op:{scanned.operation}.")
-    for conflict in scanned.conflicts:
-        note(f"{conflict.path}: {conflict.reason}; what is on disk was kept.")
 
 
-def _inside(root: Path, directory: Path, path: str) -> str:
-    try:
-        return (directory / path).absolute().relative_to(root).as_posix()
-    except ValueError:
-        raise WorkspaceError(f"{path} is not inside {root}.") from None
-
-
-@click.command()
+@click.command(short_help="Make documents equal to an address.")
 @click.argument("address")
 @click.argument("paths", nargs=-1)
 @preview_option
@@ -103,11 +99,13 @@ def _inside(root: Path, directory: Path, path: str) -> str:
 def restore(place: Place, address: str, paths: Sequence[str], dry_run: bool, yes: bool, as_json: bool) -> None:
     """Make documents equal to ADDRESS: PATH@12, PATH@{10m ago}, or @{14:03} or op:12 for all or PATHS."""
     with place.writing() as work:
-        found = resolve(work, address)
-        work.catch_up()
+        found = place.resolve(work, address)
         if found.path is not None and paths:
             raise click.UsageError("PATHS go with an address of the whole workspace, such as @{10m ago}.")
-        wanted = [found.path] if found.path is not None else list(paths)
+        if found.branch is not None:
+            raise click.UsageError(f"Restore takes a moment or a document; {address}:PATH names one on a branch.")
+        wanted = [found.path] if found.path is not None else [place.path(work, path) for path in paths]
+        work.catch_up()
         if found.numbered and found.version is not None:
             plan = takeback.restore_version(work, found.version)
         else:
@@ -115,15 +113,17 @@ def restore(place: Place, address: str, paths: Sequence[str], dry_run: bool, yes
         touches = takeback.preview(work, plan)
         if not _agreed(touches, plan.conflicts, dry_run, yes, as_json, f"Restore {address}?"):
             return
-        made = (
-            work.restore(version=found.version, act=act("restore", address))
-            if found.numbered
-            else work.restore(cursor=found.cursor, paths=wanted, act=act("restore", " ".join([address, *paths])))
-        )
+        # The name says for good what was restored: "@-1" and "10m ago" mean something else tomorrow.
+        if found.numbered and found.version is not None:
+            name = f"{found.path}@{found.version.number}"
+            made = work.restore(version=found.version, act=act("restore", name))
+        else:
+            name = f"{found.path}@{{op:{found.cursor}}}" if found.path else " ".join([f"op:{found.cursor}", *wanted])
+            made = work.restore(cursor=found.cursor, paths=wanted, act=act("restore", name))
         _say_done(made, "Restored", as_json)
 
 
-@click.command()
+@click.command(short_help="Take out what operations did.")
 @click.argument("operations", nargs=-1, required=True, metavar="OP...")
 @preview_option
 @yes_option
@@ -133,18 +133,19 @@ def revert(place: Place, operations: Sequence[str], dry_run: bool, yes: bool, as
     """Take out what the operations OP (op:12 or 12) did, and keep everything later."""
     with place.writing() as work:
         work.catch_up()
-        ids = [_operation(work, text).id for text in operations]
+        ids = [operation_of(work, text).id for text in operations]
         touches, plan = work.preview_revert(ids)
         if plan.uncertain and not yes:
             note(f"{listing(edit.path for edit in plan.uncertain)} may hold somebody else's work of that time.")
         name = " ".join(f"op:{id_}" for id_ in ids)
         if not _agreed(touches, plan.conflicts, dry_run, yes, as_json, f"Revert {name}?"):
             return
-        made = work.revert(ids, act=act("revert", name), consent=yes or sys.stdin.isatty())
+        asked = sys.stdin.isatty() and not as_json
+        made = work.revert(ids, act=act("revert", name), consent=yes or asked)
         _say_done(made, "Reverted", as_json)
 
 
-@click.command()
+@click.command(short_help="Take back the newest act.")
 @click.option("--op", "operation", metavar="OP", default=None, help="Undo this one operation instead.")
 @click.option("--session", default=None, help="Only acts of this session.")
 @preview_option
@@ -154,7 +155,7 @@ def undo(place: Place, operation: str | None, session: str | None, dry_run: bool
     """Take back the newest act with all it caused; `wukong redo` brings it again."""
     with place.writing() as work:
         work.catch_up()
-        target = _operation(work, operation) if operation else takeback.undoable(work, session)
+        target = operation_of(work, operation) if operation else takeback.undoable(work, session)
         _undo_or_redo(work, target, "undo", session, dry_run, as_json)
 
 
@@ -174,24 +175,19 @@ def _undo_or_redo(
     work: Workspace, target: Operation, verb: str, session: str | None, dry_run: bool, as_json: bool
 ) -> None:
     touches, plan = work.preview_revert([target.id])
-    what = f"op:{target.id} {target.name or target.kind}"
+    # A redo is named after what it brings back, not after the undo that it takes back.
+    what = target.name if verb == "redo" and target.name else f"op:{target.id} {label(target)}"
     if dry_run or plan.conflicts:
         _agreed(touches, plan.conflicts, dry_run, True, as_json, "")
         return
     done = (work.undo if verb == "undo" else work.redo)(session=session, target=target.id, act=act(verb, what))
     if as_json:
-        emit({"operation": done.id, "target": target.id, "touched": [records.touch(t) for t in touches]})
+        made = work.store.versions.of_operation(done.id)
+        emit({"operation": done.id, "target": target.id, "versions": records.made(made)})
         return
     _print_touches(touches)
     back = "`wukong redo` brings it back" if verb == "undo" else "`wukong undo` takes it back"
     say(f"{'Undid' if verb == 'undo' else 'Redid'} {what} as op:{done.id}; {back}.")
-
-
-def _operation(work: Workspace, text: str) -> Operation:
-    digits = text.removeprefix("op:")
-    if not digits.isdecimal():
-        raise click.UsageError(f"{text} is no operation; write op:12 or 12.")
-    return work.operation(int(digits))
 
 
 def _agreed(
@@ -215,9 +211,15 @@ def _agreed(
         return False
     _print_touches(touches)
     if dry_run:
-        say(f"Would touch {plural(len(touches), 'document')}; nothing was written.")
+        say(f"That would touch {plural(len(touches), 'document')}; this was only a preview.")
         return False
-    return yes or not sys.stdin.isatty() or click.confirm(question, default=True)
+    if yes or not sys.stdin.isatty() or _confirmed(question, default=True):
+        return True
+    raise WorkspaceError("Nothing was done.")
+
+
+def _confirmed(question: str, *, default: bool) -> bool:
+    return click.confirm(visible(question), default=default, err=True)
 
 
 def _print_touches(touches: Sequence[Touch]) -> None:
@@ -231,8 +233,7 @@ def _print_touches(touches: Sequence[Touch]) -> None:
 def _say_done(made: Sequence[Version], verb: str, as_json: bool) -> None:
     operation = made[0].operation if made else None
     if as_json:
-        versions = [{"document": v.path, "version": v.number, "change": v.change} for v in made]
-        emit({"operation": operation, "versions": versions})
+        emit({"operation": operation, "versions": records.made(made)})
     elif operation is not None:
         say(f"{verb} {plural(len(made), 'document')} as op:{operation}; `wukong undo` takes it back.")
 

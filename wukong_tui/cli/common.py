@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shutil
 import sys
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +16,10 @@ from typing import Any
 
 import click
 
-from workspace import Act, History, Workspace, WorkspaceError
-from workspace.location import find_root, is_network, store_of
+from workspace import Act, History, NotFound, Operation, Workspace
+from workspace.addresses import Address, resolve, workspace_path
+from workspace.history import existing_folder
+from workspace.location import FILE, find_root, is_network, store_of
 from workspace.models import when
 from workspace.visible import visible
 
@@ -29,32 +33,51 @@ class Place:
 
     def root(self) -> Path:
         """The workspace at or above the directory. Raises NotFound."""
-        return self.directory.resolve() if self.store else find_root(self.directory)
+        here = existing_folder(self.directory)
+        if self.store is None:
+            return find_root(here)
+        store = self.store.resolve()
+        return next((folder for folder in (here, *here.parents) if store_of(folder) == store), here)
 
     def reading(self) -> History:
+        """The history open for reading. Raises NotFound."""
         return History.open(self.root(), store=self.store)
 
-    def writing(self, *, create: bool = False) -> Workspace:
-        """The workspace open for writing; with ``create`` a history is begun where there is none."""
+    def writing(self) -> Workspace:
+        """The workspace open for writing. Raises NotFound where there is no history."""
+        return self._open(self.root())
+
+    def starting(self) -> Workspace:
+        """The workspace open for writing; a history is begun in the directory where there is none."""
+        return self._open(self.new_root())
+
+    def new_root(self) -> Path:
+        """The folder whose history ``starting`` goes on with or begins. Raises NotFound."""
+        here = existing_folder(self.directory)
         try:
-            root = self.root()
-        except WorkspaceError:
-            if not create:
-                raise
-            root = self.directory.resolve()
+            return self.root()
+        except NotFound:
+            return here
+
+    def has_history(self) -> bool:
+        """Whether ``starting`` would go on with a history. Raises NotFound where its store is gone."""
+        return self.store.joinpath(FILE).is_file() if self.store else store_of(self.new_root()) is not None
+
+    def resolve(self, history: History, text: str) -> Address:
+        """What an address names; its path starts where we are. Raises NotFound, WorkspaceError."""
+        return resolve(history, text, here=existing_folder(self.directory))
+
+    def path(self, history: History, text: str) -> str:
+        """The workspace path of a file named from where we are. Raises NotFound outside the workspace."""
+        return workspace_path(history.root, existing_folder(self.directory), text)
+
+    def _open(self, root: Path) -> Workspace:
         work = Workspace.open(root, store=self.store)
         if is_network(work.folder):
             note(
                 "The history lies on a network file system, whose locks cannot be trusted; --store puts it elsewhere."
             )
         return work
-
-    def exists(self) -> bool:
-        """Whether the directory, or one above it, has a history."""
-        try:
-            return store_of(self.root()) is not None or self.store is not None
-        except WorkspaceError:
-            return False
 
 
 def act(kind: str, name: str) -> Act:
@@ -66,14 +89,22 @@ def act(kind: str, name: str) -> Act:
     return Act(kind=kind, name=name, actor=person, session="cli")
 
 
-def say(text: str = "", **style: Any) -> None:
-    """A line for a person, drawn as text whatever it holds."""
-    click.secho(visible(text, lines=True), **style)
+def say(text: str = "", *, lines: bool = False, **style: Any) -> None:
+    """A line for a person (``lines``: several), drawn as text whatever it holds."""
+    click.secho(visible(text, lines=lines), **style)
 
 
-def columns(*parts: tuple[str, dict[str, Any]] | str) -> None:
-    """A line of styled parts, each drawn as text."""
-    out = [click.style(visible(part[0]), **part[1]) if isinstance(part, tuple) else visible(part) for part in parts]
+def columns(*parts: tuple[str, dict[str, Any]] | str, cut: bool = False) -> None:
+    """A line of styled parts, each drawn as text; with ``cut`` it fits on one row of a terminal."""
+    left = shutil.get_terminal_size().columns if cut and sys.stdout.isatty() else None
+    out = []
+    for part in parts:
+        text, style = part if isinstance(part, tuple) else (part, {})
+        shown = visible(text)
+        if left is not None:
+            shown = fitted(shown, left)
+            left -= width(shown)
+        out.append(click.style(shown, **style) if style and shown else shown)
     click.echo("".join(out).rstrip())
 
 
@@ -83,8 +114,8 @@ def note(text: str) -> None:
 
 
 def emit(value: Any) -> None:
-    """One JSON value on a line; ASCII only, so that nothing in it can act on a terminal."""
-    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    """One JSON value on a line; printable ASCII only, so that nothing in it can act on a terminal."""
+    sys.stdout.write(json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n")
 
 
 def stamp(microseconds: int | None) -> str | None:
@@ -97,6 +128,12 @@ def stamp(microseconds: int | None) -> str | None:
 def clock(microseconds: int) -> str:
     """A journal time for a person: local, to the second."""
     return datetime.fromtimestamp(microseconds / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def label(operation: Operation) -> str:
+    """What an operation is for a person: its kind, and its name where that says more."""
+    name = operation.name
+    return operation.kind if not name or name == operation.kind else f"{operation.kind} {name}"
 
 
 def size(count: float) -> str:
@@ -124,6 +161,35 @@ def listing(names: Iterable[str], most: int = 3) -> str:
     names = list(names)
     rest = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
+
+
+def cell(text: str, room: int) -> str:
+    """Text drawn in exactly ``room`` terminal columns: cut with ``…`` or filled with blanks."""
+    shown = fitted(visible(text), room)
+    return shown + " " * (room - width(shown))
+
+
+def fitted(text: str, room: int) -> str:
+    """Text cut with ``…`` where it takes more than ``room`` terminal columns."""
+    if width(text) <= room:
+        return text
+    kept, left = [], room - 1
+    for char in text:
+        left -= width(char)
+        if left < 0:
+            break
+        kept.append(char)
+    return "".join(kept) + "…" if room > 0 else ""
+
+
+def width(text: str) -> int:
+    """Terminal columns that drawn text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON Lines instead of text.")

@@ -12,6 +12,7 @@ from workspace.lines import count, is_binary, unified
 from workspace.visible import visible
 
 from .common import columns, say, size
+from .records import by_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Pair:
 
 def pairs_between(history: History, a: Address, b: Address | None) -> Iterator[Pair]:
     """From one address to another, by default to now. Raises WorkspaceError where they do not compare."""
+    own = history.branch.id
     if a.path is not None and a.version is not None:
         if b is not None and b.path is not None and b.version is None:
             raise NotFound(f"{b.path} is a folder; compare it with a folder or a time.")
@@ -39,16 +41,15 @@ def pairs_between(history: History, a: Address, b: Address | None) -> Iterator[P
         elif b.version is not None:
             new = b.version
         else:
-            new = history.head(a.version.document, cursor=b.cursor)
+            new = history.store.versions.at(a.version.document, b.branch or own, b.cursor)
         pair = _pair(history, a.version, new)
         if pair is not None:
             yield pair
         return
     if b is not None and b.version is not None:
         raise WorkspaceError(f"A whole workspace does not compare with {b.path}; name the document on both sides.")
-    now = history.cursor if b is None else b.cursor
-    before = history.store.versions.tree(history.branch.id, a.cursor)
-    after = history.store.versions.tree(history.branch.id, now)
+    before = history.store.versions.tree(a.branch or own, a.cursor)
+    after = history.store.versions.tree(b.branch or own if b else own, b.cursor if b else history.cursor)
     for document in sorted(before.keys() | after.keys(), key=lambda d: (after.get(d) or before[d]).path):
         old, new = before.get(document), after.get(document)
         if a.path is not None and not any(v and v.path.startswith(a.path + "/") for v in (old, new)):
@@ -59,7 +60,7 @@ def pairs_between(history: History, a: Address, b: Address | None) -> Iterator[P
 
 def pairs_of_operation(history: History, operation: int) -> Iterator[Pair]:
     """What one operation did, document by document."""
-    for version in history.store.versions.of_operation(operation):
+    for version in by_path(history.store.versions.of_operation(operation)):
         parent = version.parent
         old = history.store.versions.get(version.document, parent) if parent is not None else None
         if (pair := _pair(history, old, version)) is not None:

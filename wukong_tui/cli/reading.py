@@ -5,19 +5,20 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from workspace import History, NotFound, Operation, Skipped, Version
-from workspace.addresses import Address, resolve
+from workspace import History, NotFound, Operation, Skipped, Version, WorkspaceError
+from workspace.addresses import Address
 from workspace.visible import visible
 
 from . import records
-from .common import Place, clock, columns, emit, json_option, lines_of, listing, plural, say
+from .common import Place, cell, clock, columns, emit, json_option, label, lines_of, listing, plural, say
 from .diffs import Pair, pairs_between, pairs_of_operation, pairs_on_disk, print_pair, record
 
-ACCENT = {"fg": "cyan"}
-DIM = {"dim": True}
+ACCENT: dict[str, Any] = {"fg": "cyan"}
+FAILURES = frozenset({"failed", "conflict", "unknown", "interrupted"})
 
 
 @click.command()
@@ -44,7 +45,7 @@ def status(place: Place, as_json: bool) -> None:
             return
         say(f"{history.root} on {history.branch.name}: {plural(len(tree), 'document')}")
         if last is not None:
-            say(f"last operation op:{last.id}, {clock(last.started)}: {last.name or last.kind}", dim=True)
+            say(f"last operation op:{last.id}, {clock(last.started)}: {label(last)}", dim=True)
         for difference in differences:
             columns((f"  {difference.change:7}", ACCENT), difference.path)
         if differences:
@@ -61,13 +62,11 @@ def print_coverage(coverage: list[Skipped]) -> None:
     for reason, group in itertools.groupby(sorted(coverage, key=lambda s: (s.reason, s.path)), lambda s: s.reason):
         found = list(group)
         hint = " (--include PATH records it)" if reason == "secret" else ""
-        say(
-            f"not captured, {reason}{hint}: {listing(s.path + ('' if s.bytes is not None else '/') for s in found)}",
-            dim=True,
-        )
+        names = listing(s.path + ("" if s.bytes is not None else "/") for s in found)
+        say(f"not captured, {reason}{hint}: {names}", dim=True)
 
 
-@click.command()
+@click.command(short_help="Operations, or the versions of a document.")
 @click.argument("path", required=False)
 @click.option(
     "-n", "most", type=click.IntRange(min=0), default=None, help="How many; 0 is all.  [default: 40; --json: all]"
@@ -82,12 +81,12 @@ def log(place: Place, path: str | None, most: int | None, as_json: bool) -> None
                 for operation, versions in _operations_json(history, most or 0):
                     emit(records.operation(operation, versions))
             else:
-                for version in _versions_json(history, path, most or 0):
-                    emit(records.version(history, version, history.operation(version.operation)))
+                for version in _versions_json(history, _document(history, place, path)[0], most or 0):
+                    emit(records.version(version, history.operation(version.operation)))
         elif path is None:
             _print_operations(history, 40 if most is None else most)
         else:
-            _print_versions(history, path, 40 if most is None else most)
+            _print_versions(history, *_document(history, place, path), 40 if most is None else most)
 
 
 def _operations_json(history: History, most: int) -> Iterator[tuple[Operation, list[Version]]]:
@@ -115,13 +114,14 @@ def _versions_by_operation(history: History, page: list[Operation]) -> dict[int,
     return {id_: history.store.versions.of_operation(id_) for id_ in ids}
 
 
-def _versions_json(history: History, path: str, most: int) -> Iterator[Version]:
-    versions = history.history(_path(history, path))
-    if not most:
-        yield from versions
-        return
-    document = history.document(_path(history, path))
-    yield from reversed(history.store.versions.history(document, limit=most))
+def _versions_json(history: History, document: int, most: int) -> Iterator[Version]:
+    versions, after = history.store.versions, 0
+    if most:
+        newest = versions.history(document, limit=most)
+        after = newest[-1].number - 1 if newest else 0
+    while page := versions.history(document, after=after, newest_first=False):
+        yield from page
+        after = page[-1].number
 
 
 def _print_operations(history: History, most: int) -> None:
@@ -139,23 +139,21 @@ def _print_operations(history: History, most: int) -> None:
 
 
 def _print_operation(operation: Operation, versions: list[Version]) -> None:
-    marks = {"failed", "conflict", "unknown", "interrupted"}
-    what = operation.name or operation.kind
-    label = operation.kind if what == operation.kind else f"{operation.kind} {what}"
     added = [v.added for v in versions if v.added is not None]
     removed = [v.removed for v in versions if v.removed is not None]
     counts = lines_of(sum(added), sum(removed)) if added else ("binary" if versions else "")
-    where = listing((f"{v.path}@{v.number}" for v in versions), 2)
-    outcome = operation.outcome or "running or unknown"
+    where = listing((f"{v.path}@{v.number}" for v in records.by_path(versions)), 2)
+    outcome = operation.outcome or "not ended"
     columns(
         (f"op:{operation.id:<7}", ACCENT),
-        f"{clock(operation.started)}  {(operation.actor or '')[:16]:16}  {label[:34]:34}  {counts:>12}  {where}",
-        (f"  {outcome}" if outcome in marks or operation.outcome is None else "", {"fg": "red"}),
+        f"{clock(operation.started)}  {cell(operation.actor or '', 8)}  {counts:>12}  ",
+        (f"{outcome}: " if outcome in FAILURES or operation.outcome is None else "", {"fg": "red"}),
+        f"{label(operation)}  {where}",
+        cut=True,
     )
 
 
-def _print_versions(history: History, path: str, most: int) -> None:
-    document = history.document(_path(history, path))
+def _print_versions(history: History, document: int, path: str, most: int) -> None:
     shown, before = 0, None
     while not most or shown < most:
         limit = min(200, most - shown) if most else 200
@@ -166,20 +164,31 @@ def _print_versions(history: History, path: str, most: int) -> None:
             operation = history.operation(version.operation)
             columns(
                 (f"@{version.number:<6}", ACCENT),
-                f"{clock(operation.started)}  {version.change:7} {lines_of(version.added, version.removed):>14}"
-                f"  {(operation.actor or '')[:16]:16}  op:{version.operation:<7} {operation.name or operation.kind}"
-                + (f"  {version.path}" if version.path != path else ""),
+                f"{clock(operation.started)}  {cell(operation.actor or '', 8)}"
+                f"  {lines_of(version.added, version.removed):>12}  {version.change:6}"
+                + (f"  {version.path}" if version.path != path else "")
+                + f"  op:{version.operation} {label(operation)}",
+                cut=True,
             )
+            path = version.path
         shown, before = shown + len(page), page[-1].number
     if before is not None and before > 1:
         say("… older ones: -n 0 shows all", dim=True)
 
 
-def _path(history: History, text: str) -> str:
-    return resolve(history, text).path or text
+def _document(history: History, place: Place, text: str) -> tuple[int, str]:
+    """The document that an address names, and the path by which it does."""
+    found = place.resolve(history, text)
+    if found.path is None:
+        raise WorkspaceError(f"{text} names no document; write a path, such as notes.txt.")
+    if found.version is not None:
+        return found.version.document, found.path
+    if not history.store.versions.ever_at(found.path):
+        raise NotFound(f"{found.path} is a folder; name a document in it.")
+    return history.document(found.path), found.path
 
 
-@click.command()
+@click.command(short_help="A version's exact bytes, or an operation.")
 @click.argument("address")
 @click.option("--raw", is_flag=True, help="Exact bytes even onto a terminal.")
 @json_option
@@ -187,31 +196,36 @@ def _path(history: History, text: str) -> str:
 def show(place: Place, address: str, raw: bool, as_json: bool) -> None:
     """Write a version's exact bytes (onto a terminal: made visible), or describe an operation."""
     with place.reading() as history:
-        found = resolve(history, address)
+        found = place.resolve(history, address)
         if found.operation is not None:
             _show_operation(history, history.operation(found.operation), as_json)
             return
         version = found.version
-        if version is None or not version.exists:
+        if version is None or not version.exists or not (found.numbered or version.path == found.path):
             raise NotFound(_nothing_there(history, address, found))
         content = history.content(version)
         if as_json:
-            row = records.version(history, version, history.operation(version.operation))
+            row = records.version(version, history.operation(version.operation))
             emit({**row, "content": content.decode("utf-8", "surrogateescape")})
         elif raw or not sys.stdout.isatty():
-            sys.stdout.flush()
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+            left = memoryview(content)
+            while left:  # with PYTHONUNBUFFERED a write may take a part only
+                left = left[sys.stdout.buffer.write(left) :]
         else:
             click.echo(visible(content, lines=True, tab="    "), nl=not content.endswith(b"\n"))
 
 
 def _nothing_there(history: History, address: str, found: Address) -> str:
-    if found.path is None:
-        return f"{address} is the whole workspace; name a document, such as PATH{address}."
-    if found.version is None:
-        return f"{found.path} is a folder or did not exist then; `wukong log {found.path}` shows when it did."
-    return f"{found.path} does not exist there: version {found.version.number} deletes it."
+    path, version = found.path, found.version
+    if path is None:
+        return f"{address or 'That'} is the whole workspace; name a document in it, such as notes.txt@{{10m ago}}."
+    if not history.store.versions.ever_at(path):
+        return f"{path} is a folder; name a document in it."
+    if version is None:
+        return f"{path} did not exist then; `wukong log {path}` shows when it did."
+    if version.exists:
+        return f"{path} is {version.path} there: it was renamed."
+    return f"{path} does not exist there: version {version.number} deletes it."
 
 
 def _show_operation(history: History, operation: Operation, as_json: bool) -> None:
@@ -219,17 +233,17 @@ def _show_operation(history: History, operation: Operation, as_json: bool) -> No
     if as_json:
         emit(records.operation(operation, versions))
         return
-    say(f"op:{operation.id}  {operation.kind}  {operation.name or ''}", **ACCENT)
+    say(f"op:{operation.id}  {label(operation)}", **ACCENT)
     cause = f", caused by op:{operation.parent}" if operation.parent else ""
     outcome = operation.outcome or "not ended"
     say(f"by {operation.actor or 'nobody named'}, {clock(operation.started)}{cause}, {outcome}", dim=True)
     if isinstance(message := operation.detail.get("message"), str):
-        say(message)
+        say(message.rstrip("\n"), lines=True)
     for pair in pairs_of_operation(history, operation.id):
         print_pair(pair)
 
 
-@click.command()
+@click.command(short_help="What changed between two addresses.")
 @click.argument("a", required=False)
 @click.argument("b", required=False)
 @json_option
@@ -241,9 +255,10 @@ def diff(place: Place, a: str | None, b: str | None, as_json: bool) -> None:
         if a is None:
             pairs = pairs_on_disk(history)
         elif b is None and a.startswith("op:") and not a.endswith("^"):
-            pairs = pairs_of_operation(history, resolve(history, a).operation or 0)
+            pairs = pairs_of_operation(history, place.resolve(history, a).operation or 0)
         else:
-            pairs = pairs_between(history, resolve(history, a), resolve(history, b) if b else None)
+            first = place.resolve(history, a)
+            pairs = pairs_between(history, first, place.resolve(history, b) if b is not None else None)
         for pair in pairs:
             if as_json:
                 emit(record(pair))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workspace import History, Operation, Skipped, Version
+from workspace import Operation, Skipped, Version
 from workspace.takeback import Touch
 
 from .common import stamp
@@ -35,20 +35,30 @@ def operation(operation: Operation, versions: Sequence[Version]) -> dict[str, An
             "estimated": use.estimated,
         },
         "cost_usd": None if use.cost is None else use.cost / 1e9,
-        "versions": [
-            {
-                "document": version.path,
-                "version": version.number,
-                "change": version.change,
-                "added": version.added,
-                "removed": version.removed,
-            }
-            for version in versions
-        ],
+        "versions": made(versions),
     }
 
 
-def version(history: History, version: Version, operation: Operation) -> dict[str, Any]:
+def by_path(versions: Sequence[Version]) -> list[Version]:
+    """The versions of one operation in the order in which a person looks for them."""
+    return sorted(versions, key=lambda version: (version.path, version.number))
+
+
+def made(versions: Sequence[Version]) -> list[dict[str, Any]]:
+    """The versions that one operation made."""
+    return [
+        {
+            "document": version.path,
+            "version": version.number,
+            "change": version.change,
+            "added": version.added,
+            "removed": version.removed,
+        }
+        for version in by_path(versions)
+    ]
+
+
+def version(version: Version, operation: Operation) -> dict[str, Any]:
     """One version of ``log PATH --json``."""
     return {
         "document": version.path,

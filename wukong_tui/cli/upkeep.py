@@ -8,28 +8,21 @@ from typing import Any
 
 import click
 
-from workspace import WorkspaceError
-from wukong_tui.doctor import examine
+from workspace import NotFound, WorkspaceError
+from workspace.history import existing_folder
+from workspace.verify import PROBLEMS, Report
+from workspace.verify import verify as check
 
+from . import records
 from .common import Place, columns, emit, json_option, note, plural, say
 
 
-@click.command()
+@click.command(short_help="Check every digest of the history.")
 @json_option
 @click.pass_obj
 def verify(place: Place, as_json: bool) -> None:
     """Recompute every digest and projection of the history, and compare."""
-    from workspace.verify import verify as check
-
-    with place.reading() as history:
-        quiet = as_json or not sys.stderr.isatty()
-        with click.progressbar(length=1, label="Contents", file=sys.stderr, hidden=quiet) as bar:
-
-            def show(done: int, total: int) -> None:
-                bar.length = max(total, 1)
-                bar.update(done - bar.pos)
-
-            report = check(history.store, show)
+    report = _verified(place, quiet=as_json or not sys.stderr.isatty())
     if as_json:
         emit(
             {
@@ -44,6 +37,8 @@ def verify(place: Place, as_json: bool) -> None:
     else:
         for problem in report.problems:
             say(problem, fg="red")
+        if len(report.problems) == PROBLEMS:
+            say(f"… only the first {PROBLEMS} are listed", dim=True)
         if report.ok:
             say(
                 f"Sound: {plural(report.entries, 'entry')}, {plural(report.versions, 'version')},"
@@ -51,9 +46,27 @@ def verify(place: Place, as_json: bool) -> None:
             )
     if not report.ok:
         raise WorkspaceError(
-            f"{plural(len(report.problems), 'problem')} found; nothing was changed. Copy the history away before"
-            " you go on, and restore what is damaged from it or from a backup."
+            f"{plural(len(report.problems), 'problem')} found and nothing changed; copy the history away before"
+            " you go on."
         )
+
+
+def _verified(place: Place, *, quiet: bool) -> Report:
+    try:
+        with (
+            place.reading() as history,
+            click.progressbar(length=1, label="Contents", file=sys.stderr, hidden=quiet) as bar,
+        ):
+
+            def show(done: int, total: int) -> None:
+                bar.length = max(total, 1)
+                bar.update(done - bar.pos)
+
+            return check(history.store, show)
+    except NotFound:
+        raise
+    except WorkspaceError as error:
+        return Report(0, 0, 0, 0, (str(error),))
 
 
 @click.group(name="import")
@@ -61,7 +74,7 @@ def import_() -> None:
     """Bring in history from elsewhere."""
 
 
-@import_.command()
+@import_.command(short_help="Import the history of a git repository.")
 @click.argument("repository", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--ref", default=None, help="Import this branch or commit instead of HEAD.")
 @json_option
@@ -69,10 +82,13 @@ def import_() -> None:
 def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
     """Import the first-parent history of a git repository; again: only what is new."""
     from workspace.git import import_git
+    from workspace.repository import Repository
 
+    with Repository(place.directory / repository) as source:
+        source.resolve(ref)  # what is not there must not begin a history here
     quiet = as_json or not sys.stderr.isatty()
     with (
-        place.writing(create=True) as work,
+        place.starting() as work,
         click.progressbar(length=1, label="Commits", file=sys.stderr, hidden=quiet, show_pos=True) as bar,
     ):
 
@@ -86,7 +102,7 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
             {
                 "commits": result.commits,
                 "versions": result.versions,
-                "skipped": [{"path": s.path, "reason": s.reason, "bytes": s.bytes} for s in result.skipped],
+                "skipped": [records.skipped(skipped) for skipped in result.skipped],
                 "kept": list(result.kept),
             }
         )
@@ -106,7 +122,9 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
 @click.pass_obj
 def doctor(place: Place, as_json: bool) -> None:
     """What works on this machine and what does not."""
-    findings = examine(place.directory.resolve(), place.store)
+    from wukong_tui.doctor import examine
+
+    findings = examine(existing_folder(place.directory), place.store)
     if as_json:
         for finding in findings:
             emit({"check": finding.check, "ok": finding.ok, "found": finding.found, "advice": finding.advice})

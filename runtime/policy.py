@@ -1,0 +1,55 @@
+"""Permissions: what may be done, what has to be asked, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Effect = Literal["read", "write", "execute", "network", "send", "spend"]
+Mode = Literal["read-only", "ask", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Someone wants to use a capability with exactly these arguments."""
+
+    capability: str
+    effects: frozenset[Effect]
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``allow``, ``ask`` (a person) or ``deny``, and why in one sentence."""
+
+    verdict: Literal["allow", "ask", "deny"]
+    reason: str
+
+
+@dataclass(slots=True)
+class Policy:
+    """A session's mode, and what a person allowed for the rest of the session."""
+
+    mode: Mode = "ask"
+    granted: set[str] = field(default_factory=set)
+
+    def decide(self, request: Request) -> Decision:
+        """Whether a request may go on. Whatever fails to decide is a denial."""
+        if not request.effects:
+            return Decision("deny", f"{request.capability} declares no effects.")
+        if request.effects <= {"read"}:
+            return Decision("allow", "it only reads")
+        if self.mode == "read-only":
+            return Decision("deny", "This session is read-only.")
+        if request.effects & {"network", "send", "spend"}:
+            return Decision("deny", "Nothing may leave the sandbox.")
+        if self.mode == "auto":
+            return Decision("allow", "auto within the sandbox")
+        if request.capability in self.granted:
+            return Decision("allow", "allowed for this session")
+        return Decision("ask", f"{request.capability} may change things")
+
+    def grant(self, capability: str) -> None:
+        """A person allows a capability for the rest of the session."""
+        self.granted.add(capability)

@@ -1,0 +1,115 @@
+"""Commands and programs in the sandbox, recorded with all that they change."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from runtime import programs, sandbox
+from runtime.capabilities import Arguments, Refused, shorten
+from runtime.sandbox import Limits, Ran
+from runtime.session import Session
+from workspace import Act, Version, Workspace
+
+COMMAND_SECONDS = 120.0
+PROGRAM_SECONDS = 600.0
+LONGEST = 3600.0
+
+
+async def carry_out(session: Session, name: str, act: Act, arguments: Arguments, payload: bytes) -> str:
+    """The capabilities run and program; their answer to the model."""
+    try:
+        if name == "program":
+            return await programs.carry_out(session, act, arguments, payload)
+        seconds = min(float(arguments.get("seconds", COMMAND_SECONDS)), LONGEST)
+        _, text = await run(session, act, arguments["command"], payload=payload, seconds=seconds)
+        return text
+    except Refused as error:
+        text = str(error)
+
+        def refuse(work: Workspace) -> None:
+            operation = work.begin(act, payload=payload)
+            work.end(operation, "refused", payload=text.encode("utf-8", "replace"))
+
+        await session.desk.write(refuse)
+        return text
+
+
+async def run(
+    session: Session, act: Act, command: str, *, payload: bytes, seconds: float = COMMAND_SECONDS
+) -> tuple[int | None, str]:
+    """Run a shell command as one operation; its exit status and its answer to the model."""
+
+    async def execute(scratch: Path) -> Ran:
+        limits = Limits(seconds=seconds)
+        return await sandbox.run(
+            ["bash", "-c", command], workspace=session.desk.root, inside=session.inside, scratch=scratch,
+            limits=limits, aside=scratch.with_name("output"),
+        )  # fmt: skip
+
+    return await recorded(session, act, payload, execute)
+
+
+async def recorded(
+    session: Session, act: Act, payload: bytes, execute: Callable[[Path], Awaitable[Ran]]
+) -> tuple[int | None, str]:
+    """Surround an execution by scans, so that what it changes becomes versions under its operation.
+
+    Raises Refused where no sandbox works. Interrupted, it still records what was changed.
+    """
+    if (reason := await asyncio.to_thread(sandbox.available)) is not None:
+        raise Refused(f"Nothing was executed: {reason}")
+    desk = session.desk
+    await desk.alone(lambda work: work.catch_up())
+    operation = await desk.write(lambda work: work.begin(act, payload=payload))
+    part = replace(act, operation=operation, detail={})
+
+    def finish(outcome: str, text: str, whole: bytes | None) -> Callable[[Workspace], list[Version]]:
+        def end(work: Workspace) -> list[Version]:
+            versions = list(work.scan(part).versions)
+            if whole is not None:
+                work.record(replace(part, detail={"whole": True}), payload=whole)
+            said = _told(text, versions).encode("utf-8", "replace")
+            work.end(operation, outcome, payload=said)
+            return versions
+
+        return end
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="wukong-") as folder:
+            scratch = Path(folder) / "scratch"
+            scratch.mkdir()
+            ran = await execute(scratch)
+            text, whole = _output(ran)
+    except asyncio.CancelledError:
+        await asyncio.shield(desk.alone(finish("interrupted", "Interrupted by a person.", None)))
+        raise
+    versions = await desk.alone(finish("done" if ran.status == 0 else "failed", text, whole))
+    return ran.status, _told(text, versions)
+
+
+def _output(ran: Ran) -> tuple[str, bytes | None]:
+    """What to tell of an execution, and its whole output where that is more."""
+    said = ran.output.decode("utf-8", "replace")
+    text, cut = shorten(said)
+    if ran.timed_out:
+        text += f"\n[stopped after {ran.seconds:.0f} s]"
+    elif ran.killed:
+        text += f"\n[{ran.killed}]"
+    else:
+        text += f"\n[exit status {ran.status}]"
+    whole: bytes | None = None
+    if cut or ran.dropped:
+        whole = ran.kept.read_bytes() if ran.kept is not None and ran.kept.exists() else ran.output
+    return text.lstrip("\n"), whole
+
+
+def _told(text: str, versions: list[Version]) -> str:
+    if not versions:
+        return text
+    changed = ", ".join(f"{v.path}@{v.number} ({v.change})" for v in versions[:20])
+    more = f" and {len(versions) - 20:,} more" if len(versions) > 20 else ""
+    return f"{text}\n[changed: {changed}{more}]"

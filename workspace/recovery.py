@@ -1,0 +1,119 @@
+"""Recovery: finish what the last writer was placing when it died, mistaking nothing for somebody's edit.
+
+After the death of a process the directory holds all that was done; only what we knew of it
+may be one act behind. After a power failure files that were never synced may be missing,
+be back, hold an older version of ours, or remains of one: cut short, or with zeros.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from .capture import same_content
+from .disk import Placed
+from .files import Blocked, Found
+from .models import Conflict
+from .placing import Placing
+
+SECTOR = 512
+"""Bytes that a disk writes as a whole."""
+
+
+class Recovery(Placing):
+    """Placing that can go on where another process stopped."""
+
+    _power_failed = False
+
+    def recover(self, *, power_failed: bool = False) -> list[Conflict]:
+        """Finish what was pending when the last writer stopped, first recording the edits of others.
+
+        After a power failure what may be remains of our own writing is not taken for an edit.
+        """
+        self._power_failed = power_failed
+        documents = self._disk.pending()
+        for act in (self._rescue, self._recognise, self._notice):
+            for document in documents:
+                with suppress(OSError, Blocked):
+                    act(document)
+        conflicts = self.bring(documents)
+        self._power_failed = False
+        return conflicts
+
+    def _recognise(self, document: int) -> None:
+        """Remember a head that already stands in its place, whoever's file we believed to be there."""
+        head = self._head(document)
+        found = self._files.read(head.path) if head.exists else None
+        if found is not None:
+            row = Placed(head.path, document, head.number, found.stamp, 0)
+            if same_content(self._store, row, found):
+                self._disk.put(row)
+
+    def _notice(self, document: int) -> None:
+        """Record outside edits of a pending document's file before its head is put there."""
+        for path, placed in self._places(document).items():
+            head = self._head(document)
+            found = self._files.read(path)
+            if found is None:
+                if placed and head.exists and head.path == path and not self._power_failed:
+                    self._outside(document, placed, None)
+                if placed:
+                    self._disk.remove(path)
+                continue
+            if placed and same_content(self._store, placed, found):
+                continue
+            since = placed.number if placed and not self._power_failed else 1
+            if (number := self._version_like(document, found, since)) is not None:
+                self._disk.put(Placed(path, document, number, found.stamp, 0))
+            elif self._power_failed and self._was_ours(path, found):
+                self._discard(document, path, found)
+            elif placed and self._holder(path) in (None, document):
+                version, _ = self._outside(document, placed, found)
+                self._disk.put(Placed(path, document, version.number, found.stamp, 0))
+            elif placed:
+                self._disk.remove(path)  # another document belongs there now: it takes this for its newest version
+
+    def _places(self, document: int) -> dict[str, Placed | None]:
+        """Where the document's file may be: where it was placed; after a power failure wherever it was."""
+        places: dict[str, Placed | None] = {placed.path: placed for placed in self._disk.of_document(document)}
+        if self._power_failed:
+            for path in self._store.versions.paths_of(document):
+                row = self._disk.get(path)
+                if (row is None or row.document == document) and self._holder(path) in (None, document):
+                    places.setdefault(path, row)
+        return places
+
+    def _discard(self, document: int, path: str, remains: Found) -> None:
+        """Remove remains of our own writing, unless they change under our hands."""
+        found = self._take_away(document, path)
+        if found is not None and (found.mode, found.data) != (remains.mode, remains.data):
+            self._put_back(path, self._temporary(document))
+        self._files.drop_temporary(path, self._temporary(document))
+        self._vacated.append(path)
+        self._disk.remove(path)
+
+    def _is_ours(self, document: int, path: str, found: Found, since: int) -> bool:
+        if not self._power_failed:
+            return super()._is_ours(document, path, found, since)
+        return super()._is_ours(document, path, found, 1) or self._was_ours(path, found)
+
+    def _was_ours(self, path: str, found: Found) -> bool:
+        """Whether a file is a version that was at the path once, or what a power failure left of one."""
+        versions = self._store.versions
+        for document in versions.ever_at(path):
+            if self._version_like(document, found) is not None:
+                return True
+            before = None
+            while page := versions.history(document, before=before, limit=100):
+                for version in page:
+                    if version.path == path and version.state and (version.size or 0) >= len(found.data):
+                        if torn(found.data, versions.bytes_of(version)):
+                            return True
+                before = page[-1].number
+        return False
+
+
+def torn(found: bytes, written: bytes) -> bool:
+    """Whether ``found`` is what a power failure leaves of ``written``: cut short, or zeros in its place."""
+    if len(found) > len(written) or found == written:
+        return False
+    return all(written.startswith(found[at : at + SECTOR].rstrip(b"\0"), at) for at in range(0, len(found), SECTOR))

@@ -1,0 +1,5 @@
+"""``python -m wukong_tui`` is ``wukong``."""
+
+from wukong_tui.cli import main
+
+main()
