@@ -161,7 +161,9 @@ def tried(history: History, attempt: int) -> str:
     """What was done in an attempt, a call a line; a loop of calls is one."""
     journal = history.store.journal
     calls = [journal.entry(child) for child in journal.children(attempt)[:80]]
-    names = [call.name or "" for call in calls if call.kind == "capability" and call.detail.get("capability") != "plan"]
+    names = [
+        call.name or "" for call in calls if call.kind == "capability" and call.detail.get("capability") != "plan"
+    ]
     return "; ".join(name for name in names[:40] if name)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from runtime import attempts, shell
 from runtime.asking import is_repeated
-from runtime.capabilities import Arguments, Capability, Hands, Refused, Result, find, shorten
+from runtime.capabilities import Arguments, Capability, Hands, Refused, find, perform, shorten
 from runtime.models.base import Message, ToolCall
 from runtime.policy import Request
 from runtime.session import Session
-from workspace import Conflicted, Workspace, WorkspaceError
+from workspace import Conflicted, Workspace
 
 
 async def execute(session: Session, calls: Sequence[ToolCall]) -> list[Message]:
@@ -120,25 +120,6 @@ async def _on_documents(
             payload = text.encode("utf-8", "replace")
             await session.desk.write(lambda work: work.end(begun[0], "conflict", payload=payload))
     return text
-
-
-def perform(capability: Capability, hands: Hands, arguments: Arguments) -> Result:
-    """Carry out a capability on documents; refusals and conflicts are results, not exceptions."""
-    assert capability.act is not None
-    try:
-        return capability.act(hands, arguments)
-    except Refused as error:
-        return Result(str(error), "refused")
-    except Conflicted as error:
-        regions = "".join(
-            f"\n--- line {c.line}, theirs\n{c.ours.decode('utf-8', 'replace')}--- yours\n"
-            f"{c.theirs.decode('utf-8', 'replace')}"
-            for c in error.conflicts[:5]
-            if c.line
-        )
-        return Result(f"{error}{regions}", "conflict")
-    except WorkspaceError as error:
-        return Result(str(error), "failed")
 
 
 def _refuse(work: Workspace, act: Any, call: ToolCall, payload: bytes) -> None:

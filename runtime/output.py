@@ -18,6 +18,7 @@ class Output:
     """Collects output of any length: ``limit`` bytes in memory, and ``aside`` where it is longer."""
 
     def __init__(self, limit: int, aside: Path | None = None) -> None:
+        self._limit = limit
         self._head_size = limit - limit // 2
         self._tail_size = limit // 2
         self._head = bytearray()
@@ -34,7 +35,7 @@ class Output:
     @property
     def kept(self) -> Path | None:
         """The file that holds more than ``result``; None where nothing was dropped."""
-        return self._aside if self.total > self._head_size + self._tail_size else None
+        return self._aside if self.total > self._limit else None
 
     async def add(self, data: bytes) -> None:
         """Take the next bytes; files are written in a thread."""
@@ -42,7 +43,7 @@ class Output:
         if self._aside is not None and self._written < ASIDE:
             self._waiting.append(data)
             self._waits += len(data)
-            if self._waits >= max(_BATCH, self._head_size + self._tail_size + 1):
+            if self._waits >= max(_BATCH, self._limit + 1):
                 await asyncio.to_thread(self._write)
         room = self._head_size - len(self._head)
         if room > 0:
@@ -51,7 +52,7 @@ class Output:
         if data:
             self._tail.append(data)
             self._in_tail += len(data)
-            while self._in_tail - len(self._tail[0]) >= self._tail_size:
+            while self._tail and self._in_tail - len(self._tail[0]) >= self._tail_size:
                 self._in_tail -= len(self._tail.popleft())
 
     async def close(self) -> None:
@@ -65,7 +66,7 @@ class Output:
     def result(self) -> tuple[bytes, int]:
         """The output, with a mark where it was cut, and how many bytes are missing there."""
         head, tail = bytes(self._head), b"".join(self._tail)
-        if self.kept is None and self.total == len(head) + len(tail):
+        if self.total <= self._limit:
             return head + tail, 0
         tail = tail[-self._tail_size :] if self._tail_size else b""
         end = head.rfind(b"\n", max(0, len(head) - _RAGGED)) + 1

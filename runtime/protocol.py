@@ -20,7 +20,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """Receive events from now on; answered with ``{"entry", "texts": [{"operation", "text"}], "sessions", "approvals"}``."""
+    """Receive events from now on; answered with ``{"entry", "texts": [{"operation", "text"}], "sessions", …}``."""
 
     version: int = VERSION
 

@@ -51,8 +51,8 @@ _FREELY = 4 << 20
 """Bytes of output read as fast as they come; a flood is then slowed down."""
 _THREADS = 4
 """Threads per process that are allowed for, on average."""
-_NICE = 5
-"""How far commands stand back behind the host and the interface."""
+_NICE = 10
+"""How far commands stand back behind the host, the interface, and the process whose end is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,21 +192,19 @@ class _Box:
                 f"The command cannot be started: {error.strerror}; put long ones in a file."
             ) from error
         self.reading = asyncio.ensure_future(self._read())
+        self._telling = asyncio.ensure_future(self._tell())
 
     async def open(self) -> None:
         """Wait until the sandbox stands, then let the command begin. Raises SandboxError."""
         begun = asyncio.ensure_future(self._begun.wait())
         try:
             async with asyncio.timeout(_SETUP):
-                if (pid := await self._first_pid()) is not None:
-                    self._first = os.pidfd_open(pid)
-                    self._stack.callback(os.close, self._first)
+                if (pid := await asyncio.shield(self._telling)) is not None:
                     await asyncio.wait({begun, self.reading}, return_when=asyncio.FIRST_COMPLETED)
                     if self._begun.is_set():
                         self._processes = os.open(f"/proc/{pid}/root/proc", os.O_RDONLY | os.O_DIRECTORY)
                         self._stack.callback(os.close, self._processes)
-                        with contextlib.suppress(OSError):
-                            os.setpriority(os.PRIO_PGRP, pid, _NICE)
+                        _stand_back(pid)
                         os.write(self._gate, b"go\n")
                         os.close(self._gate)
                         self._gate = -1
@@ -260,13 +258,8 @@ class _Box:
     async def close(self) -> None:
         """End every process of the sandbox and wait until they are gone, then read what they had printed."""
         try:
-            if self._first is None and self._outer.poll() is None:
-                # what it has started by now would outlive it, so let it say first
-                with contextlib.suppress(OSError, TimeoutError):
-                    async with asyncio.timeout(1):
-                        if (pid := await self._first_pid()) is not None:
-                            self._first = os.pidfd_open(pid)
-                            self._stack.callback(os.close, self._first)
+            # What bubblewrap has begun by now would outlive it, so let it first say what that is.
+            await asyncio.wait({self._telling}, timeout=_SETUP)
             if self._first is not None:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._first, signal.SIGKILL)
@@ -275,18 +268,24 @@ class _Box:
                 self._outer.kill()
             await _readable(self._outer_fd)
             self._outer.wait()
-            if not self.reading.done():
-                await asyncio.wait({self.reading})
+            await asyncio.wait({self.reading}, timeout=_SETUP)
             await self._output.close()
         finally:
+            self._telling.cancel()
             self.reading.cancel()
             self._stack.close()
 
-    async def _first_pid(self) -> int | None:
+    async def _tell(self) -> int | None:
+        """What the first process inside is called outside; None where bubblewrap gave up before it."""
         said = b""
         while part := await _next(self._info, 4096):
             said += part
-        return int(json.loads(said)["child-pid"]) if said.strip() else None
+        if not said.strip():
+            return None
+        pid = int(json.loads(said)["child-pid"])
+        self._first = os.pidfd_open(pid)
+        self._stack.callback(os.close, self._first)
+        return pid
 
     async def _read(self) -> None:
         while not self._begun.is_set():
@@ -365,6 +364,15 @@ def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int
     theirs.callback(os.close, write)
     os.set_blocking(read, False)
     return read, write
+
+
+def _stand_back(first: int) -> None:
+    """Let all but the first process of a sandbox give way: however many they are, it gets its turn to end them."""
+    with contextlib.suppress(OSError, ValueError):
+        for child in Path(f"/proc/{first}/task/{first}/children").read_text().split():
+            os.setpriority(os.PRIO_PROCESS, int(child), _NICE)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, first, -_NICE)
 
 
 # -- watching

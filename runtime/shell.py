@@ -43,7 +43,7 @@ async def run(
 ) -> tuple[int | None, str]:
     """Run a shell command as one operation; its exit status and its answer to the model."""
 
-    async def execute(scratch: Path) -> Ran:
+    async def execute(scratch: Path, _: int) -> Ran:
         limits = Limits(seconds=seconds)
         return await sandbox.run(
             ["bash", "-c", command], workspace=session.desk.root, inside=session.inside, scratch=scratch,
@@ -54,10 +54,15 @@ async def run(
 
 
 async def recorded(
-    session: Session, act: Act, payload: bytes, execute: Callable[[Path], Awaitable[Ran]]
+    session: Session,
+    act: Act,
+    payload: bytes,
+    execute: Callable[[Path, int], Awaitable[Ran]],
+    note: Callable[[], str] = str,
 ) -> tuple[int | None, str]:
     """Surround an execution by scans, so that what it changes becomes versions under its operation.
 
+    ``execute`` gets a scratch folder and the operation; ``note`` is added to what is told.
     Raises Refused where no sandbox works. Interrupted, it still records what was changed.
     """
     if (reason := await asyncio.to_thread(sandbox.available)) is not None:
@@ -82,8 +87,9 @@ async def recorded(
         with tempfile.TemporaryDirectory(prefix="wukong-") as folder:
             scratch = Path(folder) / "scratch"
             scratch.mkdir()
-            ran = await execute(scratch)
+            ran = await execute(scratch, operation)
             text, whole = _output(ran)
+            text += note()
     except asyncio.CancelledError:
         await asyncio.shield(desk.alone(finish("interrupted", "Interrupted by a person.", None)))
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from . import delta
@@ -17,11 +17,14 @@ KEYFRAMES = 24
 """Keyframes that are themselves deltas against the previous keyframe, in a row at most."""
 DECODED = 16 << 20
 """Bytes decoded to read any content, beside the first of its chain, at most."""
+STRIDE = 8
+"""Deltas of a chain after which a content on the way is remembered too."""
 CACHE = 64 << 20
+_COLUMNS = "c.id, c.base, c.data, c.digest, c.size, c.keyframe"
 _CHAIN = (
-    "WITH RECURSIVE chain (base, data, digest) AS (SELECT base, data, digest FROM content WHERE id = ?"
-    " UNION ALL SELECT c.base, c.data, c.digest FROM chain JOIN content c ON c.id = chain.base)"
-    " SELECT base, data, digest FROM chain LIMIT ?"
+    f"WITH RECURSIVE chain (id, base, data, digest, size, keyframe) AS (SELECT {_COLUMNS} FROM content c"
+    f" WHERE id = ? UNION ALL SELECT {_COLUMNS} FROM chain JOIN content c ON c.id = chain.base)"
+    " SELECT * FROM chain LIMIT ?"
 )
 """A content and all that it is a delta against, nearest first."""
 
@@ -44,6 +47,8 @@ class Contents:
     def __init__(self, connection: Connection, cache: int = CACHE) -> None:
         self._db = connection
         self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._unproven: set[int] = set()
+        """Contents in the cache that were not compared with their digest yet: only to decode others from."""
         self._cached = 0
         self._cap = cache
 
@@ -59,7 +64,11 @@ class Contents:
         (last,) = self._db.execute("SELECT max(id) FROM content").fetchone()
         new = (last or 0) + 1
         parent, encoded, row = self._encode(new, content, base)
-        if delta.decode(self.get(parent) if parent else b"", [encoded.data]) != content:
+        try:
+            sound = delta.decode(self.get(parent) if parent else b"", [encoded.data]) == content
+        except delta.Malformed:
+            sound = False
+        if not sound:
             raise Damaged("A delta did not decode to its content; nothing was saved, please try again.")
         self._db.execute(
             "INSERT INTO content (id, digest, size, base, keyframe, depth, cost, data) VALUES (?,?,?,?,?,?,?,?)",
@@ -80,29 +89,44 @@ class Contents:
 
     def get(self, id_: int) -> bytes:
         """The bytes of a content, checked against its digest. Raises Damaged if they differ."""
-        if (found := self._cache.get(id_)) is not None:
+        if id_ in self._cache and id_ not in self._unproven:
             self._cache.move_to_end(id_)
-            return found
-        deltas: list[bytes] = []
-        start, name = b"", b""
-        for base, data, digest_ in self._db.execute(_CHAIN, (id_, DEPTH + 1)):
+            return self._cache[id_]
+        content, name = b"", b""
+        links: list[tuple[bytes, int, bool, int]] = []
+        for at, base, data, digest_, size, keyframe in self._db.execute(_CHAIN, (id_, DEPTH + 1)):
             if not isinstance(data, bytes):
                 raise Damaged(f"Content {id_} is no longer stored; run `wukong verify`.")
-            deltas.append(data)
+            links.append((data, at, at == keyframe, size))
             name = name or digest_
-            start = self._cache.get(base, b"")
-            if base is None or start:
+            if base in self._cache:
+                self._cache.move_to_end(base)
+                content = self._cache[base]
+                break
+            if base is None:
                 break
         else:
             raise Damaged(f"Content {id_} is missing or its chain is broken; run `wukong verify`.")
         try:
-            content = delta.decode(start, reversed(deltas))
+            content = self._decode(content, links)
         except delta.Malformed as error:
+            self.clear_cache()
             raise Damaged(f"Content {id_} cannot be decoded ({error}); run `wukong verify`.") from error
         if digest(content) != name:
+            self.clear_cache()
             raise Damaged(f"Content {id_} does not match its digest; run `wukong verify`.")
         self._remember(id_, content)
         return content
+
+    def _decode(self, content: bytes, links: Sequence[tuple[bytes, int, bool, int]]) -> bytes:
+        """Apply a chain, nearest first, remembering places on the way where other chains may begin."""
+        deltas = []
+        for data, at, keyframe, size in reversed(links):
+            deltas.append(data)
+            if size <= delta.FLAT and (keyframe or len(deltas) == STRIDE):
+                content, deltas = delta.decode(content, deltas), []
+                self._remember(at, content, proven=False)
+        return delta.decode(content, deltas)
 
     def digest_of(self, id_: int) -> bytes:
         """The digest of a stored or forgotten content."""
@@ -113,13 +137,14 @@ class Contents:
 
     def holds(self, id_: int, data: bytes) -> bool:
         """Whether ``data`` is what this content is, or was before it was forgotten."""
-        if (known := self._cache.get(id_)) is not None:
-            return known == data
+        if id_ in self._cache and id_ not in self._unproven:
+            return self._cache[id_] == data
         return self.digest_of(id_) == digest(data)
 
     def clear_cache(self) -> None:
         """Forget decoded contents, as after a rollback that frees their ids."""
         self._cache.clear()
+        self._unproven.clear()
         self._cached = 0
 
     def _encode(self, new: int, content: bytes, base: int | None) -> tuple[int | None, delta.Delta, _Row]:
@@ -156,11 +181,13 @@ class Contents:
             raise Damaged(f"Content {id_} is missing; run `wukong verify`.")
         return _Row(*row)
 
-    def _remember(self, id_: int, content: bytes) -> None:
+    def _remember(self, id_: int, content: bytes, *, proven: bool = True) -> None:
         if len(content) > self._cap // 4:
             return
+        self._cached += len(content) - len(self._cache.pop(id_, b""))
         self._cache[id_] = content
-        self._cached += len(content)
+        (self._unproven.discard if proven else self._unproven.add)(id_)
         while self._cached > self._cap:
-            _, old = self._cache.popitem(last=False)
+            gone, old = self._cache.popitem(last=False)
+            self._unproven.discard(gone)
             self._cached -= len(old)

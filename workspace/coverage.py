@@ -84,21 +84,24 @@ def _set(store: Store, key: str, value: str) -> None:
         store.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)", (key, value))
 
 
-def replay(store: Store) -> set[tuple[int, str, int, int | None, str]]:
-    """The coverage table as the journal gives it: ``(branch, path, since, until, reason)``."""
+Row = tuple[int, str, int, int | None, str, int | None]
+
+
+def replay(store: Store) -> set[Row]:
+    """The coverage table as the journal gives it: ``(branch, path, since, until, reason, bytes)``."""
     rows = store.db.execute(
         "SELECT id, branch, detail FROM entry WHERE detail LIKE '%\"skipped\"%' OR detail LIKE '%\"covered\"%'"
         " ORDER BY id"
     ).fetchall()
-    out: set[tuple[int, str, int, int | None, str]] = set()
-    open_: dict[tuple[int, str], tuple[int, str]] = {}
+    out: set[Row] = set()
+    open_: dict[tuple[int, str], tuple[int, str, int | None]] = {}
     for entry, branch, packed in rows:
         detail = json.loads(packed)
         came = detail.get("skipped", ())
         for path in [*(row[0] for row in came), *detail.get("covered", ())]:
             if (before := open_.pop((branch, path), None)) is not None:
-                out.add((branch, path, before[0], entry, before[1]))
-        for path, reason, _ in came:
-            open_[branch, path] = (entry, reason)
-    out.update((branch, path, since, None, reason) for (branch, path), (since, reason) in open_.items())
+                out.add((branch, path, before[0], entry, *before[1:]))
+        for path, reason, size in came:
+            open_[branch, path] = (entry, reason, size)
+    out.update((branch, path, since, None, why, size) for (branch, path), (since, why, size) in open_.items())
     return out

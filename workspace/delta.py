@@ -20,14 +20,14 @@ import zstandard
 LEVEL = 9
 SHORT = 2_000
 """Bytes of a middle below which deflate is used."""
+MARGIN = 16 << 10
+"""Bytes of the base on each side of the replaced part that serve as dictionary."""
 DICTIONARY = 8 << 20
 """Largest dictionary, in bytes."""
 FLAT = 256 << 10
 """Bytes up to which copying a content is cheaper than keeping its pieces."""
 
 _RAW, _ZSTD, _DEFLATE = 0, 1, 2
-_MARGIN = {_ZSTD: 64 << 10, _DEFLATE: 16 << 10}
-"""Bytes of the base on each side of the replaced part that serve as dictionary."""
 _STEP = 64 << 10
 
 
@@ -52,7 +52,7 @@ def encode(base: bytes, content: bytes) -> Delta:
     method, packed, cost = _RAW, middle, len(middle)
     if len(middle) > 16:
         better = _DEFLATE if len(middle) < SHORT else _ZSTD
-        start, end = _window(better, len(base), prefix, suffix)
+        start, end = _window(len(base), prefix, suffix)
         compressed = _compress(better, middle, base[start:end])
         if len(compressed) < len(middle):
             method, packed, cost = better, compressed, len(middle) + end - start
@@ -73,8 +73,8 @@ def decode(base: bytes, deltas: Iterable[bytes]) -> bytes:
             packed = delta[at:]
             if method == _RAW:
                 middle = packed
-            elif method in _MARGIN:
-                window = pieces.slice(*_window(method, pieces.length, prefix, suffix))
+            elif method in (_ZSTD, _DEFLATE):
+                window = pieces.slice(*_window(pieces.length, prefix, suffix))
                 middle = _decompress(method, packed, window, length)
             else:
                 raise Malformed(f"unknown delta method {method}")
@@ -123,43 +123,32 @@ class _Pieces:
 
     def __init__(self, whole: bytes) -> None:
         self.length = len(whole)
-        self._pieces = [(whole, 0, len(whole))] if whole else []
+        self._pieces = [memoryview(whole)]
 
     def slice(self, start: int, end: int) -> bytes:
-        if len(self._pieces) == 1:
-            source, offset, _ = self._pieces[0]
-            return source[offset + start : offset + end]
-        return b"".join([source[a:b] for source, a, b in self._cut(start, end)])
+        return b"".join(self._cut(start, end))
 
     def replace(self, start: int, end: int, middle: bytes) -> None:
-        left, right = self._cut(0, start), self._cut(end, self.length)
-        self._pieces = left + ([(middle, 0, len(middle))] if middle else []) + right
+        self._pieces = [*self._cut(0, start), memoryview(middle), *self._cut(end, self.length)]
         self.length += len(middle) - (end - start)
         if self.length <= FLAT:
-            self._pieces = [(self.join(), 0, self.length)]
+            self._pieces = [memoryview(b"".join(self._pieces))]
 
     def join(self) -> bytes:
-        if len(self._pieces) == 1 and self._pieces[0][2] == len(self._pieces[0][0]):
-            source, start, _ = self._pieces[0]
-            return source[start:]
-        return b"".join([memoryview(source)[a:b] for source, a, b in self._pieces])
+        return b"".join(self._pieces)
 
-    def _cut(self, start: int, end: int) -> list[tuple[bytes, int, int]]:
+    def _cut(self, start: int, end: int) -> list[memoryview]:
         out, at = [], 0
-        for source, a, b in self._pieces:
-            left, right = max(start - at, 0), min(end - at, b - a)
-            if left < right:
-                out.append((source, a + left, a + right))
-            at += b - a
-            if at >= end:
-                break
+        for piece in self._pieces:
+            if at < end and at + len(piece) > start:
+                out.append(piece[max(start - at, 0) : end - at])
+            at += len(piece)
         return out
 
 
-def _window(method: int, length: int, prefix: int, suffix: int) -> tuple[int, int]:
-    margin = _MARGIN[method]
-    start = max(0, prefix - margin)
-    return start, min(length, length - suffix + margin, start + DICTIONARY)
+def _window(length: int, prefix: int, suffix: int) -> tuple[int, int]:
+    start = max(0, prefix - MARGIN)
+    return start, min(length, length - suffix + MARGIN, start + DICTIONARY)
 
 
 def _compress(method: int, data: bytes, dictionary: bytes) -> bytes:

@@ -38,20 +38,27 @@ class Disk:
     a second look at a file, never a version.
     """
 
-    def __init__(self, connection: Connection, versions: Versions, branch: int) -> None:
+    def __init__(self, connection: Connection, versions: Versions, branch: int, *, writing: bool = False) -> None:
+        """``writing``: nobody else writes, so that what is remembered stays true."""
         self._db = connection
+        self._writing = writing
         self._versions = versions
         self._branch = branch
         self._unsaved: dict[str, Placed | None] = {}
         self._cleared: set[int] = set()
         self._due: dict[int, None] = {}
         self._replaced: list[tuple[str, Placed | None]] = []
-        self._paths: dict[int, dict[str, None]] = {}
-        self._paths_state: int | None = None
+        self._known: dict[str, Placed] | None = None
+        """Every placed path, once it was asked for."""
+        self._paths: dict[int, tuple[str, ...]] = {}
+        """By document, with what is known: where it is placed, and perhaps was."""
+        self._state: int | None = None
 
     def get(self, path: str) -> Placed | None:
         if path in self._unsaved:
             return self._unsaved[path]
+        if self._known is not None:
+            return self._all().get(path)
         row = self._db.execute(
             f"{_SELECT} AND d.path = ?", (self._branch, self._versions.known_path(path))
         ).fetchone()
@@ -59,18 +66,13 @@ class Disk:
 
     def of_document(self, document: int) -> list[Placed]:
         """Where a document's file is or was put; more than one path only after a crash."""
-        found = [self.get(path) for path in self._paths_of().get(document, ())]
+        known = self._all()
+        found = [known.get(path) for path in self._paths.get(document, ())]
         return [placed for placed in found if placed is not None and placed.document == document]
 
     def all(self) -> dict[str, Placed]:
         """Every placed path."""
-        found = {p.path: p for p in map(_placed, self._db.execute(_SELECT, (self._branch,)).fetchall())}
-        for path, unsaved in self._unsaved.items():
-            if unsaved is None:
-                found.pop(path, None)
-            else:
-                found[path] = unsaved
-        return found
+        return dict(self._all())
 
     def put(self, placed: Placed) -> None:
         self._learn(placed.path, placed)
@@ -88,6 +90,7 @@ class Disk:
 
     def back_to(self, mark: tuple[int, int]) -> None:
         """Forget what a rolled back transaction had learnt."""
+        self._known = None
         while len(self._replaced) > mark[0]:
             path, before = self._replaced.pop()
             if before is _NOTHING:
@@ -154,18 +157,30 @@ class Disk:
         self._replaced.clear()
         self._cleared.clear()
 
-    def _paths_of(self) -> dict[int, dict[str, None]]:
-        """Paths by document, all that have a row and some that had one: asked per document, never searched for."""
-        (state,) = self._db.execute("PRAGMA data_version").fetchone()
-        if state != self._paths_state:
-            self._paths, self._paths_state = {}, state
-            for path, placed in self.all().items():
-                self._paths.setdefault(placed.document, {})[path] = None
-        return self._paths
+    def _all(self) -> dict[str, Placed]:
+        # Other connections' commits change the number; what they learnt is read anew.
+        (state,) = (0,) if self._writing else self._db.execute("PRAGMA data_version").fetchone()
+        if self._known is None or state != self._state:
+            self._known, self._paths, self._state = {}, {}, state
+            for placed in map(_placed, self._db.execute(_SELECT, (self._branch,)).fetchall()):
+                self._add(placed.path, placed)
+            for path, unsaved in self._unsaved.items():
+                self._add(path, unsaved)
+        return self._known
+
+    def _add(self, path: str, placed: Placed | None) -> None:
+        assert self._known is not None
+        if placed is None:
+            self._known.pop(path, None)
+            return
+        self._known[path] = placed
+        before = self._paths.get(placed.document, ())
+        if path not in before:
+            self._paths[placed.document] = (*before, path)
 
     def _learn(self, path: str, placed: Placed | None) -> None:
-        if placed is not None:
-            self._paths.setdefault(placed.document, {})[path] = None
+        if self._known is not None:
+            self._add(path, placed)
         self._replaced.append((path, self._unsaved.get(path, _NOTHING)))
         self._unsaved[path] = placed
 

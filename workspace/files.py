@@ -99,6 +99,14 @@ class Files:
         except OSError as error:
             raise _unreadable(path, error) from error
 
+    def is_document(self, path: str) -> bool:
+        """Whether a file or a link stands at the path, readable or not."""
+        try:
+            status = self.status(path)
+        except Blocked:
+            return False
+        return status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode))
+
     def stage(self, path: str, temporary: bytes, mode: int, data: bytes) -> None:
         """Write the content beside its target under a temporary name, making folders as needed.
 

@@ -34,7 +34,7 @@ class History:
         except BaseException:
             store.close()
             raise
-        self._disk = Disk(store.db, store.versions, self.branch.id)
+        self._disk = Disk(store.db, store.versions, self.branch.id, writing=not store.read_only)
 
     @classmethod
     def open(cls, root: Path | str, *, store: Path | None = None, branch: str = "main") -> History:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .engine import Connection
-from .errors import NotFound
+from .errors import Damaged, NotFound
 from .models import BEGUN, ENDED, INSTANT, Act, Entry, Operation, Usage
 
 GENESIS = bytes(32)
@@ -27,8 +28,10 @@ _SELECT = f"SELECT {_COLUMNS} FROM entry"
 class Journal:
     """Appends entries inside the caller's transaction and reads them back."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, writing: bool = False) -> None:
+        """``writing``: nobody else writes, so that what is remembered stays true."""
         self._db = connection
+        self._writing = writing
         self._terms: dict[str, int] = {}
         self._texts: dict[int, str] = {}
         self._tail: tuple[int, int, bytes] | None = None
@@ -37,8 +40,8 @@ class Journal:
 
     def last(self) -> int:
         """The newest entry's number: where the cursor stands when live. 0 in an empty journal."""
-        if self._tail is not None:  # who has appended is the only writer
-            return self._tail[0]
+        if self._writing:
+            return self._read_tail()[0]
         (last,) = self._db.execute("SELECT max(id) FROM entry").fetchone()
         return last or 0
 
@@ -250,7 +253,7 @@ class Journal:
             name=row[5], actor=text(row[6]), session=text(row[7]), parent=row[8], branch=row[9],
             step=row[10], attempt=row[11], decision=text(row[12]), outcome=text(row[13]),
             model=text(row[14]), usage=Usage(*row[15:21]), ref=row[21], payload=row[22],
-            detail=json.loads(row[23]) if row[23] else {}, chain=row[24],
+            detail=_unpacked(row[0], row[23]), chain=row[24],
         )  # fmt: skip
 
     def _operation(self, first: Entry, cursor: int | None) -> Operation:
@@ -308,6 +311,16 @@ def pages(journal: Journal, size: int = 1000) -> Iterator[Entry]:
         for entry in journal.entries(after=at, upto=end, limit=size):
             at = entry.id
             yield entry
+
+
+def _unpacked(entry: int, packed: str | None) -> dict[str, Any]:
+    """An entry's detail. Raises Damaged where it is not the JSON object that was written."""
+    if not packed:
+        return {}
+    with suppress(ValueError):
+        if isinstance(detail := json.loads(packed), dict):
+            return detail
+    raise Damaged(f"Entry {entry} is damaged; run `wukong verify`.")
 
 
 def _scrub(text: str | None) -> str | None:

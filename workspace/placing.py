@@ -159,28 +159,39 @@ class Placing:
     def _vacate(self, document: int) -> list[Conflict]:
         """Remove the document's file from paths where its head no longer is."""
         conflicts: list[Conflict] = []
-        temporary = self._temporary(document)
         for placed in self._disk.of_document(document):
-            while (head := self._head(document)).state is None or head.path != placed.path:
-                try:
-                    found = self._take_away(document, placed.path)
-                except FileNotFoundError:
-                    self._disk.remove(placed.path)
-                    break
-                if found is None or same_content(self._store, placed, found):
-                    self._files.drop_temporary(placed.path, temporary)
-                    self._vacated.append(placed.path)
-                    self._disk.remove(placed.path)
-                    self._step("removed")
-                    break
-                with suppress(FileExistsError):
-                    self._files.settle(placed.path, temporary)  # it is somebody's: back at once
-                version, more = self._outside(document, placed, found)
-                conflicts += more
-                self._step("recorded")
+            try:
+                conflicts += self._leave(document, placed)
+            except Blocked as error:
+                if self._files.is_document(placed.path):
+                    conflicts.append(Conflict(placed.path, str(error), document))
+                else:
+                    self._disk.remove(placed.path)  # a folder or a pipe took the place of our file: it is gone
+        return conflicts
+
+    def _leave(self, document: int, placed: Placed) -> list[Conflict]:
+        conflicts: list[Conflict] = []
+        temporary = self._temporary(document)
+        while (head := self._head(document)).state is None or head.path != placed.path:
+            try:
+                found = self._take_away(document, placed.path)
+            except FileNotFoundError:
+                self._disk.remove(placed.path)
+                break
+            if found is None or same_content(self._store, placed, found):
                 self._files.drop_temporary(placed.path, temporary)
-                placed = Placed(placed.path, document, version.number, found.stamp, 0)
-                self._disk.put(placed)
+                self._vacated.append(placed.path)
+                self._disk.remove(placed.path)
+                self._step("removed")
+                break
+            with suppress(FileExistsError):
+                self._files.settle(placed.path, temporary)  # it is somebody's: back at once
+            version, more = self._outside(document, placed, found)
+            conflicts += more
+            self._step("recorded")
+            self._files.drop_temporary(placed.path, temporary)
+            placed = Placed(placed.path, document, version.number, found.stamp, 0)
+            self._disk.put(placed)
         return conflicts
 
     def _take_away(self, document: int, path: str) -> Found | None:

@@ -118,7 +118,7 @@ def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> i
     """Bring the database to the newest schema, each step in a transaction of its own.
 
     Returns the number of migrations applied. Raises WorkspaceError for a database
-    that a newer program wrote, and leaves it untouched.
+    that a newer or another program wrote, and leaves it untouched.
     """
     applied = 0
     while True:
@@ -126,7 +126,7 @@ def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> i
         try:
             (have,) = connection.execute("PRAGMA user_version").fetchone()
             (mark,) = connection.execute("PRAGMA application_id").fetchone()
-            if have and mark != APPLICATION_ID:
+            if mark != APPLICATION_ID and (have or mark or _has_tables(connection)):
                 raise WorkspaceError("This database belongs to another program; nothing was changed.")
             if have > len(migrations):
                 raise WorkspaceError(
@@ -143,6 +143,10 @@ def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> i
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def _has_tables(connection: Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
 def _statements(script: str) -> list[str]:

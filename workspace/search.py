@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import zstandard
@@ -24,8 +25,7 @@ from .models import Version, to_bytes
 from .store import Store
 
 TABLES = (
-    "CREATE VIRTUAL TABLE search_lines USING fts5"
-    "(text, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1')",
+    "CREATE VIRTUAL TABLE search_lines USING fts5(text, content='', detail=none, columnsize=0, tokenize='trigram')",
     # One transaction's trigrams stay in memory until it ends: fewer, larger segments.
     "INSERT INTO search_lines (search_lines, rank) VALUES ('hashsize', 16777216)",
     # Up to which version the block reaches; data as _pack makes it.
@@ -38,8 +38,10 @@ BLOCK = 16
 """Versions in a block, at most."""
 BLOCK_BYTES = 8 << 10
 """Bytes of changed lines after which a block is full."""
-KEPT = 512
+KEPT = 32 << 10
 """Bytes of changed lines that are kept with a block; larger changes are verified on their contents."""
+KEPT_WHOLE = 512
+"""The same for a document that appears or goes: its lines are its content, which is quick to read."""
 BUDGET_BYTES = 8 << 20
 """Bytes of changed lines after which one call of ``index`` ends."""
 PAGE = 16
@@ -51,8 +53,10 @@ TERMS = 32
 """Trigrams asked for, about; each of them narrows the candidates, and costs."""
 
 _TEXT = re.compile(rb"[ -~]{3,}")
-_BINARY = "\u0101\u0102\u0103"
+_BINARY = "\u2401\u2401\u2401"
 """Stands in a block for a binary version: only its runs of printable ASCII are indexed."""
+_LOST = "\u2402\u2402\u2402"
+"""Stands in a block for a version whose bytes could not be read: it may be found when they can be again."""
 
 
 class Position(NamedTuple):
@@ -114,15 +118,20 @@ def _fill(store: Store, budget: int) -> int:
     block = _Block.last(store)
     done = size = 0
     for position, old, new in _waiting(store, _reached(store), budget):
-        if block.is_full:
-            block.write(store)
-            block = _Block(block.id + 1)
-        block.reached = position
         done += 1
         if old != new:
-            size += block.add(position, *_changed(_bytes(store, old), _bytes(store, new)))
-            if size > BUDGET_BYTES:
-                break
+            try:
+                changed = _changed(_content(store, old), _content(store, new))
+            except Damaged:
+                changed = _UNREADABLE
+            if not block.takes(changed):
+                block.write(store)
+                block = _Block(block.id + 1)
+            block.add(position, changed)
+            size += changed.size
+        block.reached = position
+        if size > BUDGET_BYTES:
+            break
     block.write(store)
     return done
 
@@ -152,16 +161,42 @@ def _reached(store: Store) -> Position:
     return Position(*row) if row else _START
 
 
-def _bytes(store: Store, content: int | None) -> bytes:
-    """A content, empty where there is none or where it is lost: then no string is found in it."""
-    try:
-        return b"" if content is None else store.contents.get(content)
-    except Damaged:
-        return b""
+def _content(store: Store, id_: int | None) -> bytes:
+    return b"" if id_ is None else store.contents.get(id_)
 
 
-def _changed(old: bytes, new: bytes) -> tuple[bytes, bytes, bool]:
-    """The lines removed and added, without those that only moved; whether either side is binary."""
+class _Lines(NamedTuple):
+    """The lines that a version removed and added, without those that only moved."""
+
+    removed: bytes
+    added: bytes
+    whole: bool = False
+    binary: bool = False
+    lost: bool = False
+
+    @property
+    def size(self) -> int:
+        return len(self.removed) + len(self.added)
+
+    @property
+    def are_kept(self) -> bool:
+        return self.size <= (KEPT_WHOLE if self.whole else KEPT) and not (self.binary or self.lost)
+
+    def text(self) -> Iterator[str]:
+        """What there is to index."""
+        for side in (self.removed, self.added):
+            parts = _TEXT.findall(side) if self.binary else side.split(b"\n")
+            yield from (_characters(part) for part in parts if len(part) > 2)
+        if self.binary:
+            yield _BINARY
+        if self.lost:
+            yield _LOST
+
+
+_UNREADABLE = _Lines(b"", b"", lost=True)
+
+
+def _changed(old: bytes, new: bytes) -> _Lines:
     old_lines, new_lines = lines.split(old), lines.split(new)
     removed: list[bytes] = []
     added: list[bytes] = []
@@ -170,7 +205,7 @@ def _changed(old: bytes, new: bytes) -> tuple[bytes, bytes, bool]:
         added += new_lines[hunk.new_start : hunk.new_end]
     moved = Counter(removed) & Counter(added)
     binary = lines.is_binary(old) or lines.is_binary(new)
-    return _without(removed, moved), _without(added, moved), binary
+    return _Lines(_without(removed, moved), _without(added, moved), not old or not new, binary)
 
 
 def _without(changed: Sequence[bytes], moved: Counter[bytes]) -> bytes:
@@ -185,7 +220,7 @@ def _without(changed: Sequence[bytes], moved: Counter[bytes]) -> bytes:
 
 
 class _Block:
-    """Consecutive versions that share one row of the index."""
+    """Consecutive versions that share one row of the index; one whose lines are not kept has a row to itself."""
 
     def __init__(self, id_: int, changes: Iterable[_Change] = (), reached: Position = _START) -> None:
         self.id = id_
@@ -201,28 +236,22 @@ class _Block:
         if row is None:
             return cls(1)
         try:
-            return cls(row[0], _unpack(row[1]), _reached(store))
+            return cls(row[0], _parse(_unpack(row[1])), _reached(store))
         except Damaged:
             return cls(row[0] + 1, reached=_reached(store))
 
-    @property
-    def is_full(self) -> bool:
-        return len(self._changes) >= BLOCK or self._size > BLOCK_BYTES
+    def takes(self, changed: _Lines) -> bool:
+        """Whether there is room for one more version."""
+        if not self._changes:
+            return True
+        full = len(self._changes) >= BLOCK or self._size + changed.size > BLOCK_BYTES
+        return not full and changed.are_kept and self._changes[-1].removed is not None
 
-    def add(self, position: Position, removed: bytes, added: bytes, binary: bool) -> int:
-        """Take one version's changed lines in; the bytes of them."""
-        size = len(removed) + len(added)
-        keep = size <= KEPT and not binary
-        self._changes.append(
-            _Change(position.document, position.number, removed if keep else None, added if keep else None)
-        )
-        self._size += size
-        for side in (removed, added):
-            parts = _TEXT.findall(side) if binary else side.split(b"\n")
-            self._text.update(_characters(part) for part in parts if len(part) > 2)
-        if binary:
-            self._text.add(_BINARY)
-        return size
+    def add(self, position: Position, changed: _Lines) -> None:
+        sides = (changed.removed, changed.added) if changed.are_kept else (None, None)
+        self._changes.append(_Change(position.document, position.number, *sides))
+        self._text.update(changed.text())
+        self._size += changed.size
 
     def write(self, store: Store) -> None:
         """Put the block where readers find it: more of a block that was there adds to its trigrams."""
@@ -237,7 +266,7 @@ class _Block:
 
 def _characters(text: bytes) -> str:
     """One character for each byte, whatever its encoding; NUL would end the text."""
-    return text.decode("latin-1").replace("\0", "\u0100")
+    return text.decode("latin-1").replace("\0", "\u2400")
 
 
 def _pack(changes: Iterable[_Change]) -> bytes:
@@ -253,12 +282,21 @@ def _pack(changes: Iterable[_Change]) -> bytes:
     return zstandard.ZstdCompressor(level=9, write_checksum=True).compress(b"".join(out))
 
 
-def _unpack(data: bytes) -> list[_Change]:
-    """The changes of a block, oldest first. Raises Damaged."""
+def _unpack(data: bytes) -> bytes:
+    """A block's data as they were packed. Raises Damaged."""
     try:
-        packed = zstandard.ZstdDecompressor().decompress(data)
+        return zstandard.ZstdDecompressor().decompress(data)
     except zstandard.ZstdError as error:
         raise Damaged(f"A block of the search index is damaged: {error}.") from error
+
+
+def _holds_lines(packed: bytes) -> bool:
+    """Whether the changed lines of a block are kept with it; else it stands for a single version."""
+    return packed.count(b" ", 0, packed.find(b"\n")) == 3
+
+
+def _parse(packed: bytes) -> list[_Change]:
+    """The changes of a block, oldest first."""
     out = []
     at = 0
     while at < len(packed):
@@ -313,12 +351,14 @@ class _Search:
             return
         for id_, data in self._blocks():
             try:
-                changes = _unpack(data)
-            except (Damaged, ValueError):
+                packed = _unpack(data)
+            except Damaged:
                 for position in self._positions(*self._bounds(id_)):
-                    yield from self._read(position.document, position.number)
+                    yield from self._read(position.document, position.number, reached)
                 continue
-            for change in reversed(changes):
+            if _holds_lines(packed) and self._needle not in packed:
+                continue
+            for change in reversed(_parse(packed)):
                 if self._document in (None, change.document):
                     yield from self._look(change, reached)
 
@@ -347,32 +387,29 @@ class _Search:
 
     def _blocks(self) -> Iterator[tuple[int, bytes]]:
         """The blocks that may hold hits, newest first."""
-        at = self._newest_block() + 1
-        query = self._query()
-        while True:
-            ids = self._matching(query, at) if query else None
-            if ids is None:
-                where, values = "id < ?", [at]
-            else:
-                where, values = f"id IN ({','.join('?' * len(ids))})", ids
-            rows = self._store.db.execute(
-                f"SELECT id, data FROM search_block WHERE {where} ORDER BY id DESC LIMIT ?", (*values, PAGE)
+        ids = self._candidates()
+        while page := list(islice(ids, PAGE)):
+            yield from self._store.db.execute(
+                f"SELECT id, data FROM search_block WHERE id IN ({','.join('?' * len(page))}) ORDER BY id DESC", page
             ).fetchall()
+
+    def _candidates(self) -> Iterator[int]:
+        """The numbers of those blocks: all where the text is shorter than a trigram or the index is damaged."""
+        at, query, limit = self._newest_block() + 1, self._query(), PAGE
+        while query:
+            try:
+                rows = self._store.db.execute(
+                    "SELECT rowid FROM search_lines WHERE search_lines MATCH ? AND rowid < ?"
+                    " ORDER BY rowid DESC LIMIT ?",
+                    (query, at, limit),
+                ).fetchall()
+            except Failed:
+                break
             if not rows:
                 return
-            yield from rows
-            at = rows[-1][0]
-
-    def _matching(self, query: str, before: int) -> list[int] | None:
-        """The next blocks whose trigrams match; None where the index cannot be asked."""
-        try:
-            rows = self._store.db.execute(
-                "SELECT rowid FROM search_lines WHERE search_lines MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
-                (query, before, PAGE),
-            ).fetchall()
-        except Failed:
-            return None
-        return [id_ for (id_,) in rows]
+            yield from (id_ for (id_,) in rows)
+            at, limit = rows[-1][0], limit * 4
+        yield from range(at - 1, 0, -1)
 
     def _query(self) -> str:
         """What finds the blocks that hold every trigram of the text; empty for a text shorter than one."""
@@ -383,7 +420,8 @@ class _Search:
         if not terms:
             return ""
         query = " AND ".join('"' + term.replace('"', '""') + '"' for term in terms)
-        return query if _TEXT.fullmatch(needle) else f'({query}) OR "{_BINARY}"'
+        marks = [_LOST] if _TEXT.fullmatch(needle) else [_LOST, _BINARY]
+        return f"({query}) OR " + " OR ".join(f'"{mark}"' for mark in marks)
 
     def _newest_block(self) -> int:
         """The block that the search begins with: the newest, or the first that reaches past the cursor."""
@@ -420,7 +458,7 @@ class _Search:
             version = self._store.versions.get(change.document, change.number)
             if not self._is_in_reach(version, reached):
                 return
-            after = self._after(version)
+            after = more if version.change == "create" else self._after(version)
         except Damaged:
             self._lowest.pop(change.document, None)
             return

@@ -28,8 +28,8 @@ class Store:
         self.db = connection
         self.read_only = read_only
         self.contents = Contents(connection)
-        self.journal = Journal(connection)
-        self.versions = Versions(connection, self.contents)
+        self.journal = Journal(connection, writing=not read_only)
+        self.versions = Versions(connection, self.contents, writing=not read_only)
         self.disk: Disk | None = None
         """Knowledge of the working directory that each transaction takes along."""
         self.folder: Path | None = None

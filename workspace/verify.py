@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .contents import digest
+from . import coverage, schema
+from .contents import Contents
+from .engine import memory
 from .errors import Damaged
 from .journal import GENESIS, chain_fields, link
-from .models import BEGUN, CHANGES, INSTANT, to_path
+from .models import BEGUN, CHANGES, INSTANT, Entry, to_path
 from .store import Store
+from .versions import seal_of
 
 PROBLEMS = 200
 """Problems listed at most; the counts go on."""
@@ -32,15 +35,16 @@ class Report:
 
 
 def verify(store: Store, progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
-    """Check the hash chain, every content's bytes, every version's parents and every projection.
+    """Check the hash chain, every content's bytes, every version's record and every projection.
 
-    ``progress`` gets the contents done and their number. Reads only, in pages.
+    ``progress`` gets the contents done and their number. Reads only, in pages. That the very
+    newest entries are missing altogether cannot be told from the rest.
     """
     problems: list[str] = []
     counts = dict.fromkeys(("entries", "operations", "versions", "contents"), 0)
     checks = (
         _chain(store, counts), _contents(store, counts, progress), _versions(store), _projections(store),
-        _coverage(store), _file(store),
+        _coverage(store), _schema(store), _file(store),
     )  # fmt: skip
     for check in checks:
         try:
@@ -56,31 +60,52 @@ def _chain(store: Store, counts: dict[str, int]) -> Iterator[str]:
     chain, newest, at = GENESIS, 0, 0
     end = store.journal.last()
     while at < end:
-        page = store.journal.entries(after=at, upto=end, limit=500)
-        if not page:
-            yield f"Entries after {at} are missing."
-            return
-        rows = _version_rows(store, page[0].id, page[-1].id)
-        details = dict(
-            store.db.execute(
-                "SELECT id, detail FROM entry WHERE id >= ? AND id <= ?", (page[0].id, page[-1].id)
+        ids = [
+            id_
+            for (id_,) in store.db.execute(
+                "SELECT id FROM entry WHERE id > ? ORDER BY id LIMIT 500", (at,)
             ).fetchall()
+        ]
+        rows = _version_rows(store, ids[0], ids[-1])
+        details = dict(
+            store.db.execute("SELECT id, detail FROM entry WHERE id >= ? AND id <= ?", (ids[0], ids[-1])).fetchall()
         )
-        for entry in page:
-            if entry.id != at + 1:
+        for id_, entry in zip(ids, _entries(store, ids), strict=True):
+            if id_ != at + 1:
                 yield f"Entry {at + 1} is missing."
-            if entry.time < newest:
-                yield f"Entry {entry.id} is older than the one before it."
-            made = rows.get(entry.id, [])
-            payload = store.contents.digest_of(entry.payload) if entry.payload is not None else None
-            chain = link(chain, chain_fields(entry), payload, details[entry.id], made)
-            if chain != entry.chain:
-                yield f"Entry {entry.id} does not match the hash chain."
-                chain = entry.chain  # name each damaged entry once, not all that follow
+            at = id_
             counts["entries"] += 1
-            counts["operations"] += entry.phase in (INSTANT, BEGUN)
+            made = rows.get(id_, [])
             counts["versions"] += len(made)
-            at, newest = entry.id, entry.time
+            if isinstance(entry, Damaged):
+                yield str(entry)
+                (chain,) = store.db.execute("SELECT chain FROM entry WHERE id = ?", (id_,)).fetchone()
+                continue
+            if entry.time < newest:
+                yield f"Entry {id_} is older than the one before it."
+            try:
+                payload = store.contents.digest_of(entry.payload) if entry.payload is not None else None
+            except Damaged as error:
+                yield str(error)
+                payload = None
+            chain = link(chain, chain_fields(entry), payload, details[id_], made)
+            if chain != entry.chain:
+                yield f"Entry {id_} does not match the hash chain."
+                chain = entry.chain  # name each damaged entry once, not all that follow
+            counts["operations"] += entry.phase in (INSTANT, BEGUN)
+            newest = entry.time
+
+
+def _entries(store: Store, ids: list[int]) -> Iterator[Entry | Damaged]:
+    """A page of entries; where one of them cannot be read, what is wrong with it."""
+    try:
+        yield from store.journal.entries(after=ids[0] - 1, upto=ids[-1], limit=len(ids))
+    except Damaged:
+        for id_ in ids:
+            try:
+                yield store.journal.entry(id_)
+            except Damaged as error:
+                yield error
 
 
 def _version_rows(store: Store, first: int, last: int) -> dict[int, list[list[Any]]]:
@@ -99,24 +124,19 @@ def _version_rows(store: Store, first: int, last: int) -> dict[int, list[list[An
 
 
 def _contents(store: Store, counts: dict[str, int], progress: Callable[[int, int], None]) -> Iterator[str]:
+    stored = Contents(store.db)  # what is in memory already says nothing about the disk
     (total,) = store.db.execute("SELECT count(*) FROM content").fetchone()
     counts["contents"], at, done = total, 0, 0
     while True:
-        rows = store.db.execute(
-            "SELECT id, digest, size, data IS NULL FROM content WHERE id > ? ORDER BY id LIMIT 200", (at,)
-        ).fetchall()
+        rows = store.db.execute("SELECT id, size FROM content WHERE id > ? ORDER BY id LIMIT 200", (at,)).fetchall()
         if not rows:
             return
-        for id_, name, size, forgotten in rows:
-            at = id_
-            if not forgotten:
-                try:
-                    content = store.contents.get(id_)
-                except Damaged as error:
-                    yield str(error)
-                else:
-                    if len(content) != size or digest(content) != name:
-                        yield f"Content {id_} does not match its digest."
+        for at, size in rows:
+            try:
+                if len(stored.get(at)) != size:
+                    yield f"Content {at} has another size than was recorded."
+            except Damaged as error:
+                yield str(error)
             done += 1
         progress(done, total)
 
@@ -128,7 +148,10 @@ def _versions(store: Store) -> Iterator[str]:
         "merges a version that does not exist": "merged IS NOT NULL AND NOT EXISTS (SELECT 1 FROM version p"
         " WHERE p.document = v.document AND p.number = v.merged AND p.number < v.number)",
         "belongs to no entry": "NOT EXISTS (SELECT 1 FROM entry WHERE id = v.entry)",
+        "is on another branch than its entry": "EXISTS (SELECT 1 FROM entry"
+        " WHERE id = v.entry AND branch <> v.branch)",
         "has no content": "content IS NOT NULL AND NOT EXISTS (SELECT 1 FROM content WHERE id = v.content)",
+        "has no path": "NOT EXISTS (SELECT 1 FROM path WHERE id = v.path)",
         "is out of sequence": "number > 1 AND NOT EXISTS (SELECT 1 FROM version p"
         " WHERE p.document = v.document AND p.number = v.number - 1)",
     }
@@ -137,6 +160,18 @@ def _versions(store: Store) -> Iterator[str]:
             f"SELECT document, number FROM version v WHERE {condition} LIMIT 50"
         ).fetchall():
             yield f"Version {number} of document {document} {what}."
+    last = (0, 0)
+    while page := store.db.execute(
+        "SELECT v.document, v.number, v.branch, v.parent, v.merged, v.entry, v.change, p.name, v.mode, v.added,"
+        " v.removed, c.digest, v.seal FROM version v JOIN path p ON p.id = v.path"
+        " LEFT JOIN content c ON c.id = v.content WHERE (v.document, v.number) > (?, ?)"
+        " ORDER BY v.document, v.number LIMIT 1000",
+        last,
+    ).fetchall():
+        for *row, seal in page:
+            if seal != seal_of(*row):
+                yield f"Version {row[1]} of document {row[0]} does not match its seal."
+        last = (page[-1][0], page[-1][1])
 
 
 def _projections(store: Store) -> Iterator[str]:
@@ -150,29 +185,43 @@ def _projections(store: Store) -> Iterator[str]:
             "SELECT DISTINCT path, document FROM version WHERE change IN (0, 2)",
         ),
         "branches": (
-            "SELECT id, name, parent, fork FROM branch WHERE id > 1",
-            "SELECT json_extract(detail, '$.branch'), name, json_extract(detail, '$.parent'),"
+            "SELECT id, name, parent, fork FROM branch",
+            "SELECT 1, 'main', NULL, NULL UNION"
+            " SELECT json_extract(detail, '$.branch'), name, json_extract(detail, '$.parent'),"
             " json_extract(detail, '$.fork') FROM entry WHERE kind = (SELECT id FROM term WHERE value = 'branch')",
         ),
     }
     for name, (kept, derived) in same.items():
         (differ,) = store.db.execute(
-            f"SELECT (SELECT count(*) FROM ({kept} EXCEPT {derived}))"
-            f" + (SELECT count(*) FROM ({derived} EXCEPT {kept}))"
+            f"WITH kept AS ({kept}), derived AS ({derived})"
+            " SELECT (SELECT count(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM derived))"
+            " + (SELECT count(*) FROM (SELECT * FROM derived EXCEPT SELECT * FROM kept))"
         ).fetchone()
         if differ:
             yield f"The projection of {name} differs from the journal in {differ} rows."
 
 
 def _coverage(store: Store) -> Iterator[str]:
-    from .coverage import replay
-
     kept = store.db.execute(
-        "SELECT branch, p.name, since, until, reason FROM coverage c JOIN path p ON p.id = c.path"
+        "SELECT branch, p.name, since, until, reason, bytes FROM coverage c LEFT JOIN path p ON p.id = c.path"
     ).fetchall()
-    derived = replay(store)
-    if {(b, to_path(n), s, u, r) for b, n, s, u, r in kept} != derived:
+    if {(branch, to_path(name or b""), *rest) for branch, name, *rest in kept} != coverage.replay(store):
         yield "The projection of coverage differs from the journal."
+
+
+def _schema(store: Store) -> Iterator[str]:
+    """Whether every table and index is there as the migrations make it."""
+    select = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
+    fresh = memory()
+    try:
+        schema.migrate(fresh)
+        expected = dict(fresh.execute(select).fetchall())
+    finally:
+        fresh.close()
+    found = dict(store.db.execute(select).fetchall())
+    for name, sql in expected.items():
+        if found.get(name) != sql:
+            yield f"The database lacks {name}, or has another of that name."
 
 
 def _file(store: Store) -> Iterator[str]:

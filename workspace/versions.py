@@ -39,15 +39,17 @@ ROWS = 20_000
 class Versions:
     """The version table: bounded queries by document, path, operation, branch and cursor."""
 
-    def __init__(self, connection: Connection, contents: Contents) -> None:
+    def __init__(self, connection: Connection, contents: Contents, *, writing: bool = False) -> None:
+        """``writing``: nobody else writes, so that what is remembered stays true."""
         self._db = connection
+        self._writing = writing
         self._contents = contents
         self._paths: dict[bytes, int] = {}
         self._branches: dict[int, tuple[int | None, int | None]] = {}
         self._rows: dict[tuple[int, int], Version] = {}
         """Versions by document and number: a row never changes."""
         self._heads: dict[tuple[int, int], Version] = {}
-        """The newest version of branch and document, where it was made over this connection."""
+        """By branch and document the newest version there, where we are the writer."""
 
     # -- branches
 
@@ -105,7 +107,10 @@ class Versions:
                 return head
             row = self._db.execute(_AT, (document, line, document, upto)).fetchone()
             if row is not None:
-                return self._keep(_shown(row, line, upto))
+                version = self._keep(_shown(row, line, upto))
+                if row[-1] is None:  # no later one
+                    self._note_head(version)
+                return version
         return None
 
     def find(self, path: str, branch: int, cursor: int) -> Version | None:
@@ -256,7 +261,7 @@ class Versions:
                 (
                     document, number, branch, parent, merged, entry, CHANGES.index(change), path_id,
                     mode, edit.state.content if edit.state else None, added, removed,
-                    _seal(document, number, branch, parent, merged, entry, CHANGES.index(change),
+                    seal_of(document, number, branch, parent, merged, entry, CHANGES.index(change),
                           to_bytes(path), mode, added, removed, name and bytes.fromhex(name)),
                 ),
             )  # fmt: skip
@@ -267,9 +272,7 @@ class Versions:
             if change in ("create", "rename"):
                 self._db.execute("INSERT OR IGNORE INTO place (path, document) VALUES (?,?)", (path_id, document))
             made.append(self.get(document, number))
-            if len(self._heads) >= ROWS:
-                self._heads.clear()
-            self._heads[branch, document] = made[-1]
+            self._note_head(made[-1])
         return made
 
     def path_id(self, path: str) -> int:
@@ -288,6 +291,12 @@ class Versions:
         self._branches.clear()
         self._rows.clear()
         self._heads.clear()
+
+    def _note_head(self, version: Version) -> None:
+        if len(self._heads) >= ROWS:
+            self._heads.clear()
+        if self._writing:
+            self._heads[version.branch, version.document] = version
 
     def _keep(self, version: Version) -> Version:
         if len(self._rows) >= ROWS:
@@ -323,7 +332,7 @@ def _version(row: Sequence[Any]) -> Version:
     """A row of _SELECT as a record. Raises Damaged where it is not what was written."""
     document, number, branch, parent, merged, entry, operation, change, path, *rest = row
     mode, content, added, removed, size, name, seal = rest[:7]
-    if seal != _seal(document, number, branch, parent, merged, entry, change, path, mode, added, removed, name):
+    if seal != seal_of(document, number, branch, parent, merged, entry, change, path, mode, added, removed, name):
         raise Damaged("The record of a version is damaged; run `wukong verify`.")
     return Version(
         document, number, branch, parent, merged, entry, operation, CHANGES[change], to_path(path),
@@ -340,6 +349,6 @@ def _shown(row: Sequence[Any], branch: int, cursor: int) -> Version:
     return version
 
 
-def _seal(*values: int | bytes | None) -> int:
+def seal_of(*values: int | bytes | None) -> int:
     """A check over a version's row, its path and the digest of its content: a damaged row is never believed."""
     return zlib.crc32(ascii(values).encode()) - (1 << 31)  # signed, so that it is stored in 4 bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime.capabilities.base import Arguments, Capability, Hands, Refused, Result, shorten
+from runtime.capabilities.base import Arguments, Capability, Hands, Refused, Result, perform, shorten
 from runtime.capabilities.documents import CAPABILITIES as _DOCUMENTS
 
 _RUN = Capability(
@@ -65,4 +65,15 @@ def find(name: str) -> Capability:
     return found
 
 
-__all__ = ["ALIASES", "CAPABILITIES", "Arguments", "Capability", "Hands", "Refused", "Result", "find", "shorten"]
+__all__ = [
+    "ALIASES",
+    "CAPABILITIES",
+    "Arguments",
+    "Capability",
+    "Hands",
+    "Refused",
+    "Result",
+    "find",
+    "perform",
+    "shorten",
+]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from runtime.models.base import Tool
 from runtime.policy import Effect
-from workspace import Act, Workspace, WorkspaceError
+from workspace import Act, Conflicted, Workspace, WorkspaceError
 
 RESULT_LIMIT = 24_000
 """Characters of a result that a model is given; the whole of a longer one is kept with the operation."""
@@ -43,13 +43,15 @@ class Hands:
     act: Act
     seen: MutableMapping[str, int] = field(default_factory=dict)
     inside: str = "/workspace"
+    in_program: bool = False
+    """A program is answered with bare text, and replaces what it has not read: it was read by who wrote it."""
 
     def path(self, text: str) -> str:
         """The workspace path that a model or program means. Raises Refused."""
         if text == self.inside:
             return ""
         path = text.removeprefix(self.inside.rstrip("/") + "/").removeprefix("./").rstrip("/")
-        if path.startswith("/"):
+        if path.startswith("/") or ".." in path.split("/"):
             raise Refused(f"{text} is outside the workspace, which is {self.inside}.")
         return "" if path == "." else path
 
@@ -111,6 +113,25 @@ class Capability:
         lines = [f"{self.name} {' '.join(names)}", f"    {self.summary}"]
         lines += [f"    {n}: {kind.get('description', kind.get('type', ''))}" for n, kind in self.parameters.items()]
         return "\n".join(lines)
+
+
+def perform(capability: Capability, hands: Hands, arguments: Arguments) -> Result:
+    """Carry out a capability on documents; refusals and conflicts are results, not exceptions."""
+    assert capability.act is not None
+    try:
+        return capability.act(hands, arguments)
+    except Refused as error:
+        return Result(str(error), "refused")
+    except Conflicted as error:
+        regions = "".join(
+            f"\n--- line {c.line}, theirs\n{c.ours.decode('utf-8', 'replace')}--- yours\n"
+            f"{c.theirs.decode('utf-8', 'replace')}"
+            for c in error.conflicts[:5]
+            if c.line
+        )
+        return Result(f"{error}{regions}", "conflict")
+    except WorkspaceError as error:
+        return Result(str(error), "failed")
 
 
 def shorten(text: str, limit: int = RESULT_LIMIT) -> tuple[str, bool]:

@@ -49,6 +49,8 @@ def read(hands: Hands, arguments: Arguments) -> Result:
     version = _existing(hands, path)
     lines = _text(version, hands.work.content(version)).split("\n")
     hands.seen[path] = version.number
+    if hands.in_program and "start" not in arguments and "lines" not in arguments:
+        return Result("\n".join(lines))
     start = max(1, arguments.get("start", 1))
     part = lines[start - 1 : start - 1 + arguments.get("lines", READ_LINES)]
     whole = len(part) == len(lines)
@@ -141,6 +143,8 @@ def write(hands: Hands, arguments: Arguments) -> Result:
     hands.work.notice(path)
     head = hands.work.find(path)
     version = arguments.get("version", hands.seen.get(path))
+    if head is not None and version is None and hands.in_program:
+        version = head.number
     if head is not None and version is None:
         raise Refused(f"{path} exists at version {head.number}; read it first, or give the version you replace.")
     data = arguments["text"].encode("utf-8", "surrogateescape")

@@ -26,8 +26,8 @@ wk NAME [VALUE ...] [key=value ...]   one call: wk read notes.txt
     key:=JSON    a number, true, a list: lines:=20
     key@=FILE    the content of a file, - for standard input
 wk NAME '{"key": "value"}'            the same call, its arguments as JSON
-wk -                                  such lines from standard input over one connection, or
-                                      {"name": "edit", "arguments": {...}}; for thousands of calls
+wk -                                  such lines, without wk, from standard input over one connection,
+                                      or {"name": "edit", "arguments": {...}}; for thousands of calls
 wk help [NAME]                        what there is, from the office
 
 In Python: import wk; text = wk.read("notes.txt"); wk.edit("notes.txt", old="teh", new="the")
@@ -83,6 +83,9 @@ class Reply:
 
     def __contains__(self, part: object) -> bool:
         return part in self.wait()
+
+    def __format__(self, form: str) -> str:
+        return format(self.wait(), form)
 
     def __getitem__(self, at: Any) -> Any:
         return self.wait()[at]
@@ -350,7 +353,7 @@ def _show(name: str, value: Any, apart: bool) -> None:
     if value is None:
         return
     text = value if isinstance(value, str) else _json.dumps(value, ensure_ascii=False) + "\n"
-    if (apart or name in _link.later) and not text.endswith("\n"):
+    if (apart or name in _link.later or name == "help") and not text.endswith("\n"):
         text += "\n"
     _sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     _sys.stdout.buffer.flush()

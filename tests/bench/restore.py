@@ -24,6 +24,7 @@ def rows(lab: Lab) -> Iterator[Row]:
 def _restore(lab: Lab, grown: Grown, now: int, then: int, changed: int) -> Row:
     documents = len(grown.paths)
     folder = lab.folder / f"checkout-{changed}"
+    folder.mkdir()
     git = Git.create(lab.folder / f"checkout-{changed}.git", folder)
     lab.say(f"restoring {changed:,} of {documents:,} files, in turns with git checkout")
     with grown.open() as work:

@@ -21,8 +21,9 @@ from .conftest import Call
 from .program import WUKONG, done, end, on_terminal, opened, refusal, run, start
 
 EVERY = (
-    ["status"], ["log"], ["log", "a"], ["log", "--json"], ["show", "a@1"], ["show", "op:1"], ["diff"], ["diff", "op:1"],
-    ["scan"], ["restore", "a@1"], ["revert", "op:2"], ["undo"], ["redo"], ["verify"], ["verify", "--json"],
+    ["status"], ["log"], ["log", "a"], ["log", "--json"], ["show", "a@1"], ["show", "op:1"], ["diff"],
+    ["diff", "op:1"], ["scan"], ["restore", "a@1"], ["revert", "op:2"], ["undo"], ["redo"], ["verify"],
+    ["verify", "--json"],
 )  # fmt: skip
 """Every command that needs a history, with arguments that a sound one would accept."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -25,7 +26,7 @@ from workspace import History, Operation, location
 
 from .visitor import CORE
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 PROJECT = Path(__file__).parents[2]
 
 
@@ -162,9 +163,10 @@ class Watcher:
         self.texts[delta.operation] = known[: delta.offset] + delta.text
 
     async def until(self, seen: Callable[[], bool]) -> None:
-        """Take events until something is so."""
+        """Take events until something is so; none for a long while is a failure."""
         while not seen():
-            self.take(await anext(self.events))
+            async with asyncio.timeout(PATIENCE):
+                self.take(await anext(self.events))
 
 
 def begin(root: str) -> None:

@@ -19,6 +19,7 @@ import os
 import random
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -143,6 +144,7 @@ class Provider:
         self.gone = asyncio.Event()
         self.port = 0
         self._faults = faults
+        self._played: Counter[int] = Counter()
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
@@ -212,7 +214,10 @@ class Provider:
         if fault == "reset":
             _reset(writer)
             return False
+        self._played[number] += 1
         record = self.replies[number]
+        if self._played[number] > 1:  # a new response, and so a new id
+            record = record | {"id": f"{record['id']}-{self._played[number]}"}
         if not request.body.get("stream"):
             await _plain(writer, 200, record)
             return True

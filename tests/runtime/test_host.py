@@ -150,7 +150,7 @@ async def test_a_client_that_stops_reading_slows_nobody_and_fills_no_memory(plac
             assert (await client.call(go_on("")))["typed"] >= deltas
             assert watcher.gaps == 0
             grown = resident(place.host, "VmHWM") - before
-            print(f"{deltas} deltas of {len(LARGE)} characters, 3 of 4 clients stalled: {grown} MiB more memory")
+            print(f"{deltas} deltas of {LARGE} characters, 3 of 4 clients stalled: {grown} MiB more memory")
             assert grown < 32, "what a stalled client does not read is kept"
             for connection in stalled:
                 assert (await asyncio.to_thread(read_on, connection, operation)) == typed(1000)
@@ -269,28 +269,28 @@ def terminal_line(terminal: int) -> dict[str, Any]:
 
 
 class Slow(Typist):
-    """Starts once somebody has opened and closed the pipe in its folder."""
-
-    def __init__(self, root: Path, store: Path) -> None:
-        super().__init__(root, store)
-        self._pipe = root / "pipe"
+    """Knocks at the gate when it starts, and has started once it is answered."""
 
     async def start(self) -> None:
         await super().start()
-        await asyncio.to_thread(self._pipe.read_bytes)
+        reader, _ = await asyncio.open_unix_connection(f"{os.environ['XDG_RUNTIME_DIR']}/gate")
+        await reader.read()
 
 
 async def test_who_starts_a_host_and_is_killed_leaves_it_to_the_next(place: Place) -> None:
-    os.mkfifo(place.root / "pipe")
     program = (
         f"from runtime.dial import dial; dial({str(place.root)!r}, core='tests.runtime.test_host:Slow', idle=60)"
     )
-    starter = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
-    pipe = await asyncio.to_thread((place.root / "pipe").open, "wb")  # opened: the host has begun to start
+    with socket.socket(socket.AF_UNIX) as gate:
+        gate.bind(str(place.sockets / "gate"))
+        gate.listen()
+        gate.settimeout(30)
+        starter = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+        knocking, _ = await asyncio.to_thread(gate.accept)
     starter.kill()
     await starter.wait()
     waiting = asyncio.create_task(asyncio.to_thread(dial, place.root, core=CORE))
-    pipe.close()
+    knocking.close()
     with await waiting:
         assert place.log.count("ready") == 1
         assert place.log.count("protocol") == 1

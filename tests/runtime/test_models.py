@@ -188,6 +188,16 @@ async def test_usage_that_is_absent_or_impossible_is_unknown_and_never_zero(shap
     assert whole.usage == Usage()
 
 
+async def test_a_request_that_is_repeated_gets_the_same_reply_under_an_id_of_its_own() -> None:
+    async with Provider([TWO_CALLS], ["cut"]) as provider:
+        model = model_at(provider)
+        with pytest.raises(ModelError):
+            await ask(model)
+        first, again = await ask(model), await ask(model)
+    assert (first.text, first.calls) == (again.text, again.calls)
+    assert len({first.message_id, again.message_id, "chatcmpl-0"}) == 3
+
+
 async def test_usage_reported_twice_counts_once() -> None:
     async with Provider([TWO_CALLS], ["double-final"]) as provider:
         assert (await ask(model_at(provider))).usage.input == 1000
@@ -292,7 +302,7 @@ async def test_silence_is_given_up_and_the_connection_closed() -> None:
     async with Provider([TWO_CALLS], ["hang"]) as provider:
         with pytest.raises(ModelError, match="in time") as raised:
             await ask(model_at(provider, patience=0.3))
-        await provider.gone.wait()
+        await asyncio.wait_for(provider.gone.wait(), 10)
     assert raised.value.retry
     assert raised.value.text == "Let me look, and then say where we are."
 
@@ -304,7 +314,7 @@ async def test_leaving_a_stream_in_the_middle_closes_its_connection() -> None:
             assert isinstance(piece, TextDelta)
             break
         await stream.aclose()  # type: ignore[attr-defined]
-        await provider.gone.wait()
+        await asyncio.wait_for(provider.gone.wait(), 10)
 
 
 async def test_cancelling_who_reads_closes_the_connection() -> None:
@@ -315,7 +325,7 @@ async def test_cancelling_who_reads_closes_the_connection() -> None:
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        await provider.gone.wait()
+        await asyncio.wait_for(provider.gone.wait(), 10)
 
 
 async def test_a_model_that_cannot_call_tools_is_refused_before_it_is_asked() -> None:
@@ -440,7 +450,7 @@ def test_choosing_and_counting_load_no_litellm() -> None:
 
 
 OFFLINE = """
-import asyncio, json, os, sys
+import asyncio, json, logging, os, sys
 calls = []
 def hook(event, args):
     if event in ("socket.getaddrinfo", "socket.connect"):
@@ -462,6 +472,7 @@ async def main():
             except ModelError:
                 pass
 asyncio.run(main())
+logging.getLogger("LiteLLM").error("litellm has something to say")
 json.dump({"network": calls, "dotenv": os.environ.get("FROM_DOTENV")}, open(sys.argv[1], "w"))
 """
 

@@ -23,6 +23,7 @@ from runtime import endpoint
 from runtime.client import Caller, Client, HostGone, LocalClient, status
 from runtime.protocol import VERSION, Act, Attach, Interrupt, Open, Prompt, Reply, Status, Stop, decode, encode
 from runtime.server import LINE, PIPELINE, UNREAD, Server
+from workspace import Act as WorkspaceAct
 from workspace import NotFound, WorkspaceError, location
 
 from .hosting import Place, Watcher, hosted
@@ -153,6 +154,23 @@ async def test_whoever_attaches_at_whatever_moment_knows_the_whole_text(place: P
 
         watchers = await asyncio.gather(*(watch(after) for after in range(0, 3000, 200)))
         assert [watcher.gaps for watcher in watchers] == [0] * 15
+
+
+class Late(Typist):
+    """Somebody is always quicker than its answer to who attaches."""
+
+    async def handle(self, command: Any) -> Any:
+        answer = await super().handle(command)
+        if isinstance(command, Attach):
+            await self._act(lambda work: work.record(WorkspaceAct(kind="message")))
+        return answer
+
+
+async def test_what_happens_while_somebody_attaches_is_told(place: Place) -> None:
+    async with serving(place, Late(place.root, place.store)), Client.connect(place.root) as client:
+        watcher = Watcher(client, await client.call(Attach()))
+        before = watcher.entry
+        await watcher.until(lambda: watcher.entry == before + 1)
 
 
 async def test_commands_of_a_client_begin_in_the_order_they_were_sent(place: Place) -> None:

@@ -19,7 +19,8 @@ from runtime.protocol import Advanced, Command, Delta, Event
 from workspace import Act, NotFound
 from workspace.aio import Writer
 
-LARGE = "x" * 500
+LARGE = 500
+"""Characters in a large piece."""
 BOOK = 1_000
 """Large pieces in one operation of a flood."""
 
@@ -131,7 +132,7 @@ class Typist:
                 book = await self._act(lambda work: work.begin(Act(kind="call", parent=operation)))
                 self._texts[book] = []
                 for number in range(BOOK):
-                    self._type(book, LARGE)
+                    self._type(book, f"{number:0{LARGE}}")
                     if number % 10 == 0:
                         await asyncio.sleep(0)
                 del self._texts[book]

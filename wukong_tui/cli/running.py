@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from workspace import History, Operation, WorkspaceError
 from workspace.addresses import resolve
 from workspace.models import BEGUN, ENDED, INSTANT
 from workspace.visible import visible
+from workspace.workspace import check_not_too_wide
 
 from . import records
 from .common import Place, act, clock, columns, emit, json_option, label, note, plural, say, stamp
@@ -24,7 +24,7 @@ DIM = {"dim": True}
 FAILED = {"failed", "conflict", "unknown", "interrupted", "refused", "limit"}
 
 
-@click.command()
+@click.command(short_help="Give a prompt to an agent and watch it work.")
 @click.argument("prompt")
 @click.option("--model", default=None, metavar="NAME", help="The model to ask; `wukong models` lists them.")
 @click.option("--resume", default=None, metavar="SESSION", help="Go on with a session.")
@@ -43,6 +43,7 @@ def run(
 ) -> None:  # fmt: skip
     """Give PROMPT to an agent and watch it work; it goes on if the line drops."""
     if not place.has_history():
+        check_not_too_wide(place.new_root())
         with place.starting() as work:
             work.scan(act("scan", "scan"))
     entry = None
@@ -58,6 +59,8 @@ def run(
         max_cost=None if max_cost is None else round(max_cost * 1e9),
         inside=inside,
     )
+    import asyncio
+
     outcome = asyncio.run(_run(place, opened, prompt, as_json))
     if outcome != "done":
         raise WorkspaceError(_why(place, outcome))
@@ -139,6 +142,8 @@ class _Watch:
 
 
 async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) -> str:
+    import asyncio
+
     from runtime.client import Client
 
     root = place.root()
@@ -177,6 +182,8 @@ async def _follow(client: Any, watch: _Watch) -> None:
 
 async def _ask_person(client: Any, watch: _Watch) -> None:
     """Put what waits for a person to the person at this terminal; without one it is refused."""
+    import asyncio
+
     while watch.asking:
         id_ = watch.asking.pop(0)
         waiting = {a["approval"]: a for a in (await client.call(protocol.Attach()))["approvals"]}
@@ -213,7 +220,7 @@ def _say_end(watch: _Watch) -> None:
         dim=True)  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="The conversations of this workspace.")
 @json_option
 @click.pass_obj
 def sessions(place: Place, as_json: bool) -> None:
@@ -257,7 +264,7 @@ def _session_row(history: History, id_: int) -> dict[str, Any]:
     }
 
 
-@click.command()
+@click.command(short_help="What model calls cost.")
 @click.option("--effective", is_flag=True, help="Divide by what came of it: effective, wasted, unjudged.")
 @click.option("--session", default=None, help="Only this session.")
 @json_option
@@ -310,7 +317,7 @@ def models(place: Place, as_json: bool) -> None:
         say("No model: set a provider's key in the environment, start a local server, or give --model cassette:FILE.")
 
 
-@click.command()
+@click.command(short_help="What failed attempts taught.")
 @json_option
 @click.pass_obj
 def lessons(place: Place, as_json: bool) -> None:
