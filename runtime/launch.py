@@ -93,8 +93,9 @@ def start(root: Path, store: Path, *, turn: int, core: str = CORE, idle: float =
             )  # fmt: skip
         finally:
             os.close(mouth)
-        child.wait()  # it leaves at once: the host is its child
         told = _listen(ear)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(1)  # it has left already: the host is its child
     except OSError as error:
         raise WorkspaceError(f"The host cannot be started: {error.strerror}.") from error
     finally:
@@ -170,10 +171,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _detach() -> None:
-    """Become a process without a terminal, a session to die with, or a folder to keep busy."""
-    with suppress(PermissionError):  # it may lead a session already
-        os.setsid()
-    if os.fork():  # the child leads no session, so no terminal it opens becomes its own
+    """Become a process that no terminal can take along, and that keeps no folder busy.
+
+    It was started in a session of its own; its child does not lead that session, so that
+    no terminal it opens becomes its own.
+    """
+    if os.fork():
         os._exit(0)
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)

@@ -32,15 +32,20 @@ _PROGRAMS = "/usr/bin:/bin:/usr/local/bin:/run/wrappers/bin:/run/current-system/
 """Where bubblewrap is looked for: the user's PATH may lead into a workspace."""
 _STARTED = b"sandbox: started\n"
 _GATE = """\
-echo 'sandbox: started'
-read -r go || exit 125
-echo 1000 2>/dev/null >/proc/self/oom_score_adj
-ulimit -c 0; ulimit -d "$1"
-[ "$2" = 0 ] || ulimit -u "$2" 2>/dev/null || ulimit -p "$2" 2>/dev/null
-shift 2
-exec "$@" </dev/null
+exec 3>&2 2>/dev/null
+(
+    echo 'sandbox: started'
+    read -r go || exit 125
+    echo 1000 >/proc/self/oom_score_adj
+    ulimit -c 0
+    ulimit -d "$1"
+    [ "$2" = 0 ] || ulimit -u "$2" || ulimit -p "$2"
+    shift 2
+    exec "$@" </dev/null 2>&3 3>&-
+)
+exit $?
 """
-"""Runs inside before the command: says that the sandbox stands and waits until the host watches over it."""
+"""The first process inside. Its child says that the sandbox stands, waits until the host watches, and is the command."""
 _LATE = "stopped: out of time"
 _WATCH = 0.1
 """Seconds between two looks at what a sandbox uses."""
@@ -51,6 +56,8 @@ _FREELY = 4 << 20
 """Bytes of output read as fast as they come; a flood is then slowed down."""
 _THREADS = 4
 """Threads per process that are allowed for, on average."""
+_RESERVED = 300
+"""Low process numbers that the kernel does not give twice."""
 _NICE = 10
 """How far commands stand back behind the host, the interface, and the process whose end is theirs."""
 
@@ -205,6 +212,7 @@ class _Box:
                         self._processes = os.open(f"/proc/{pid}/root/proc", os.O_RDONLY | os.O_DIRECTORY)
                         self._stack.callback(os.close, self._processes)
                         _stand_back(pid)
+                        await _bound(pid, self._limits.processes * _THREADS)
                         os.write(self._gate, b"go\n")
                         os.close(self._gate)
                         self._gate = -1
@@ -338,9 +346,10 @@ def _command(
     passed = [_held(content, stack) for content in contents]
     names = {b"%%%d" % at: b"%d" % handle for at, handle in enumerate(passed)}
     asked = _held(b"".join(names.get(option, option) + b"\0" for option in options), stack)
-    tasks = limits.processes * _THREADS if _counts_apart() else 0
+    # Older kernels count all processes of the user, the sandbox's or not.
+    tasks = limits.processes * _THREADS if _kernel() >= (5, 14) else 0
     gate = ["/bin/sh", "-c", _GATE, "sh", str(limits.memory >> 10), str(tasks)]
-    return [_bubblewrap() or "bwrap", "--args", str(asked), "--", *gate, *argv], [*passed, asked]
+    return [_bubblewrap() or "bwrap", "--as-pid-1", "--args", str(asked), "--", *gate, *argv], [*passed, asked]
 
 
 def _held(content: bytes, stack: contextlib.ExitStack) -> int:
@@ -352,10 +361,10 @@ def _held(content: bytes, stack: contextlib.ExitStack) -> int:
     return handle
 
 
-def _counts_apart() -> bool:
-    """Whether the kernel counts a namespace's processes by themselves (5.14), so that its own limit can be used."""
+@functools.cache
+def _kernel() -> tuple[int, int]:
     major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
-    return (major, minor) >= (5, 14)
+    return major, minor
 
 
 def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
@@ -373,6 +382,31 @@ def _stand_back(first: int) -> None:
             os.setpriority(os.PRIO_PROCESS, int(child), _NICE)
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, first, -_NICE)
+
+
+async def _bound(first: int, tasks: int) -> None:
+    """Bound how many processes and threads a sandbox can have, where the host is root, whom no other limit binds."""
+    helper = _bounding(first, tasks)
+    if helper is None:
+        return
+    handle = os.pidfd_open(helper.pid)
+    try:
+        await _readable(handle)
+    finally:
+        os.close(handle)
+        helper.wait()
+
+
+def _bounding(first: int, tasks: int) -> subprocess.Popen[bytes] | None:
+    """Start to bound a namespace's process numbers (since Linux 6.14; before, they are the machine's)."""
+    program = shutil.which("nsenter", path=_PROGRAMS)
+    if os.getuid() != 0 or _kernel() < (6, 14) or program is None:
+        return None
+    script = f"echo {tasks + _RESERVED} >/proc/sys/kernel/pid_max"
+    return subprocess.Popen(
+        [program, "-t", str(first), "-p", "--", "/bin/sh", "-c", script],
+        env={}, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 # -- watching

@@ -199,7 +199,7 @@ class Server:
         quiet = time.monotonic()
         while True:
             await asyncio.sleep(1.0 if self._idle is None else min(1.0, self._idle / 4))
-            if self.clients or self._tasks or self.core.busy:
+            if self.core.busy or self._tasks or self.clients:
                 quiet = time.monotonic()
             elif self._idle is not None and time.monotonic() - quiet >= self._idle:
                 self.leave("nothing runs and nobody is attached")

@@ -43,20 +43,23 @@ class Touch:
 
 def restore(history: History, cursor: int, paths: Collection[str] = ()) -> Plan:
     """Make the documents, or those at or below ``paths``, equal to what they were at the cursor."""
-    live = history.cursor
-    now = history.store.versions.tree(history.branch.id, live)
-    then = history.store.versions.tree(history.branch.id, cursor)
     wanted = [_inside(path) for path in paths]
-    if paths and not any(w(v.path) for w in wanted for v in (*now.values(), *then.values())):
-        raise NotFound(f"No document was ever at {', '.join(sorted(paths))}.")
+    seen = not wanted
     edits = []
-    for document, head in now.items():
-        old = then.get(document)
+    for document in history.store.versions.changed_after(cursor):
+        head, old = history.head(document), history.head(document, cursor=cursor)
+        if head is None:
+            continue
         if wanted and not any(w(head.path) or (old is not None and w(old.path)) for w in wanted):
             continue
+        seen = True
         target = old.state if old is not None else None
         if head.state != target:
             edits.append(Edit(document, target.path if target else head.path, target, head.number))
+    if not seen:
+        tree = history.store.versions.tree(history.branch.id, cursor)
+        if not any(w(version.path) for w in wanted for version in tree.values()):
+            raise NotFound(f"No document was ever at {', '.join(sorted(paths))}.")
     return _free(history, edits)
 
 
@@ -229,6 +232,9 @@ def _free(history: History, edits: Sequence[Edit]) -> Plan:
     conflicts = []
     for edit in edits:
         if edit.state is None:
+            continue
+        head = history.head(edit.document) if edit.document is not None else None
+        if head is not None and head.exists and head.path == edit.state.path:
             continue
         other = history.find(edit.state.path)
         if other is not None and other.document not in moving:

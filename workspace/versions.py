@@ -203,6 +203,14 @@ class Versions:
         )
         return [to_path(name) for (name,) in rows]
 
+    def changed_after(self, cursor: int) -> list[int]:
+        """The documents that have versions newer than an entry, on any branch."""
+        rows = self._db.execute(
+            "SELECT DISTINCT document FROM version INDEXED BY version_entry WHERE entry > ? ORDER BY document",
+            (cursor,),
+        )
+        return [document for (document,) in rows.fetchall()]
+
     def line(self, version: Version) -> Iterator[Version]:
         """A version and its first parents, back to the document's beginning."""
         at: Version | None = version

@@ -8,6 +8,7 @@ is reported here is read before it does.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -38,6 +39,8 @@ _ENVIRONMENT = {
     "LITELLM_TELEMETRY": "False",
     "DISABLE_AIOHTTP_TRANSPORT": "True",  # one HTTP stack, whose errors are of one kind
 }
+_LATE = ("openai.resources.chat", "anyio._backends._asyncio")
+"""What litellm imports with the first call, in the event loop, for up to a second."""
 _FIELDS = ("role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content")
 _FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -59,6 +62,9 @@ def load() -> Any:
         os.environ.update(_ENVIRONMENT)
         import litellm
 
+        for name in _LATE:
+            with suppress(ImportError):
+                importlib.import_module(name)
         litellm.suppress_debug_info = True
         litellm.set_verbose = False  # type: ignore[attr-defined]
         litellm.telemetry = False

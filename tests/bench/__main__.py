@@ -21,6 +21,7 @@ TOPICS = {
     "open": "opening",
     "scan": "scan",
     "search": "search",
+    "run": "running",
 }
 
 

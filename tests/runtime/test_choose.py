@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 
 from runtime.models import keys
 from runtime.models.base import Reply
-from runtime.models.choose import NoModel, available, choose, read_config
-from runtime.models.local import Server
+from runtime.models.choose import PROVIDERS, NoModel, available, choose, read_config
+from runtime.models.local import SERVERS, Server
 from runtime.models.scripted import Scripted
 from workspace import WorkspaceError
 
@@ -189,3 +190,10 @@ def test_a_key_is_found_in_the_keyring_where_there_is_one(folder: Path, monkeypa
     assert keys.find("GROQ_API_KEY", {}) is None
     assert pick() == "anthropic/claude-sonnet-5"
     sys.modules.pop("keyring")
+
+
+def test_the_documentation_lists_the_keys_and_servers_in_their_order() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+_API_KEY)` \| `(.+)` \|$", page, re.M) == list(PROVIDERS)
+    rows = re.findall(r"^\| (.+) \| (\d+) \| `(\w+)/MODEL` \|$", page, re.M)
+    assert rows == [(server.title, str(server.port), server.prefix) for server in SERVERS]

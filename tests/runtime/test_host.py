@@ -289,6 +289,8 @@ async def test_who_starts_a_host_and_is_killed_leaves_it_to_the_next(place: Plac
         knocking, _ = await asyncio.to_thread(gate.accept)
     starter.kill()
     await starter.wait()
+    with pytest.raises(WorkspaceError, match="has been starting the host"), launch.turn(place.store, wait=0):
+        pass
     waiting = asyncio.create_task(asyncio.to_thread(dial, place.root, core=CORE))
     knocking.close()
     with await waiting:

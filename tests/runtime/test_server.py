@@ -191,6 +191,20 @@ async def test_a_run_goes_on_when_its_client_leaves(place: Place) -> None:
         await watcher.until(lambda: place.operation(operation).outcome == "done")
 
 
+async def test_a_command_is_carried_out_although_its_client_has_left(place: Place) -> None:
+    async with serving(place), Client.connect(place.root) as second:
+        async with Client.connect(place.root) as first:
+            asked = asyncio.create_task(first.call(Act("scan")))
+            await first.call(Status())
+        with pytest.raises(HostGone):
+            await asked
+        await alone(second)
+        watcher = Watcher(second, await second.call(Attach()))
+        before = watcher.entry
+        await second.call(Act("continue", {"name": "scan"}))
+        await watcher.until(lambda: watcher.entry == before + 1)
+
+
 async def test_nobody_is_told_any_more_who_has_left(place: Place) -> None:
     core = Typist(place.root, place.store)
     async with serving(place, core), Client.connect(place.root) as second:
@@ -349,11 +363,16 @@ class Asked(Typist):
         return super().busy
 
 
-async def test_the_host_stays_while_something_runs(place: Place) -> None:
+async def test_the_host_stays_while_somebody_is_connected_or_something_runs(place: Place) -> None:
     core = Asked(place.root, place.store)
     ready = asyncio.Event()
     running = asyncio.create_task(Server(core, place.store, idle=0.05).run(ready.set))
     await ready.wait()
+    async with Client.connect(place.root) as client:
+        await core.often.wait()
+        await client.call(Status())
+    core.asked = 0
+    core.often.clear()
     async with Client.connect(place.root) as client:
         await client.call(Prompt("s1", "wait:go"))
     await core.often.wait()
@@ -422,7 +441,8 @@ connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
 try:
     connection.sendall(b'{"type": "Status", "number": 1}\\n')
-except BrokenPipeError:
+    connection.shutdown(socket.SHUT_WR)
+except OSError:
     pass
 sys.stdout.write(connection.makefile().read())
 """

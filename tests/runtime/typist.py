@@ -72,6 +72,9 @@ class Typist:
             case protocol.Act(name="continue", arguments=arguments):
                 self._gates[arguments["name"]].set()
                 return {"typed": self.typed, "running": list(self._running)}
+            case protocol.Act(name="scan"):
+                await self._gates["scan"].wait()
+                return await self._act(lambda work: work.record(Act(kind="scan")))
             case protocol.Act(name="undo", arguments=arguments):
                 return "x" * arguments["characters"]
             case protocol.Status():

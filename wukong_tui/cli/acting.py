@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -50,6 +51,8 @@ def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_
             yes = _confirmed(f"{error} Record it?", default=False)
             if not yes:
                 raise WorkspaceError("Nothing was done.") from None
+    if not named and not largest and _through_host(place, as_json, "scan", "Recorded"):
+        return
     with place.starting() as work:
         first = work.cursor == 0
         inside = [place.path(work, path) for path in named]
@@ -98,6 +101,9 @@ def _say_scanned(work: Workspace, scanned: Scanned, first: bool) -> None:
 @click.pass_obj
 def restore(place: Place, address: str, paths: Sequence[str], dry_run: bool, yes: bool, as_json: bool) -> None:
     """Make documents equal to ADDRESS: PATH@12, PATH@{10m ago}, or @{14:03} or op:12 for all or PATHS."""
+    asked = {"address": address, "paths": list(paths), "dry_run": dry_run}
+    if _through_host(place, as_json, "restore", "Restored", **asked):
+        return
     with place.writing() as work:
         found = place.resolve(work, address)
         if found.path is not None and paths:
@@ -131,6 +137,8 @@ def restore(place: Place, address: str, paths: Sequence[str], dry_run: bool, yes
 @click.pass_obj
 def revert(place: Place, operations: Sequence[str], dry_run: bool, yes: bool, as_json: bool) -> None:
     """Take out what the operations OP (op:12 or 12) did, and keep everything later."""
+    if _through_host(place, as_json, "revert", "Reverted", operations=list(operations), consent=yes, dry_run=dry_run):
+        return
     with place.writing() as work:
         work.catch_up()
         ids = [operation_of(work, text).id for text in operations]
@@ -153,6 +161,9 @@ def revert(place: Place, operations: Sequence[str], dry_run: bool, yes: bool, as
 @click.pass_obj
 def undo(place: Place, operation: str | None, session: str | None, dry_run: bool, as_json: bool) -> None:
     """Take back the newest act with all it caused; `wukong redo` brings it again."""
+    given = operation.removeprefix("op:") if operation else None
+    if _through_host(place, as_json, "undo", "Undone", target=given, session=session, dry_run=dry_run):
+        return
     with place.writing() as work:
         work.catch_up()
         target = operation_of(work, operation) if operation else takeback.undoable(work, session)
@@ -166,9 +177,28 @@ def undo(place: Place, operation: str | None, session: str | None, dry_run: bool
 @click.pass_obj
 def redo(place: Place, session: str | None, dry_run: bool, as_json: bool) -> None:
     """Bring back what the newest undo took."""
+    if _through_host(place, as_json, "redo", "Redone", session=session, dry_run=dry_run):
+        return
     with place.writing() as work:
         work.catch_up()
         _undo_or_redo(work, takeback.redoable(work, session), "redo", session, dry_run, as_json)
+
+
+def _through_host(place: Place, as_json: bool, name: str, verb: str, **arguments: Any) -> bool:
+    """Let the host that is at work here do it; whether there is one."""
+    answer = place.through_host(name, arguments)
+    if answer is None:
+        return False
+    if as_json:
+        emit(answer)
+        return True
+    touches = [Touch(**touch) for touch in answer.get("touched", ())]
+    _print_touches(touches)
+    if answer.get("operation") is None:
+        say("Nothing was written." if arguments.get("dry_run") else "Nothing to do: it is already so.")
+    else:
+        say(f"{verb} as op:{answer['operation']}, by the host that is at work here.")
+    return True
 
 
 def _undo_or_redo(

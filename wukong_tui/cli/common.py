@@ -8,7 +8,8 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import click
 
-from workspace import Act, History, NotFound, Operation, Workspace
+from workspace import Act, History, NotFound, Operation, Workspace, WorkspaceError
 from workspace.addresses import Address, resolve, workspace_path
 from workspace.history import existing_folder
 from workspace.location import FILE, find_root, is_network, store_of
@@ -70,6 +71,26 @@ class Place:
     def path(self, history: History, text: str) -> str:
         """The workspace path of a file named from where we are. Raises NotFound outside the workspace."""
         return workspace_path(history.root, existing_folder(self.directory), text)
+
+    def through_host(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What the host at work here says of an act; None where the act is ours to do.
+
+        A host that only waits to be needed again is asked to leave.
+        """
+        from runtime import dial, protocol
+
+        if not self.has_history():
+            return None
+        root = self.root()
+        status = dial.status(root, self.store)
+        if status is None:
+            return None
+        if not status.get("running") and int(status.get("clients", 0)) <= 1:
+            with suppress(WorkspaceError):
+                dial.call(root, protocol.Stop(), self.store, start=False)
+            return None
+        answer: dict[str, Any] = dial.call(root, protocol.Act(name, dict(arguments)), self.store, start=False)  # type: ignore[arg-type]
+        return answer
 
     def _open(self, root: Path) -> Workspace:
         work = Workspace.open(root, store=self.store)

@@ -216,8 +216,8 @@ def _say_end(watch: _Watch) -> None:
     if error := operation.detail.get("error"):
         note(str(error))
     cost = f", {total.cost / 1e9:.4f} USD" if total.calls and not total.unpriced else ""
-    say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {total.text()} tokens{cost}; `wukong undo` takes it back.",
-        dim=True)  # fmt: skip
+    back = "; `wukong undo` takes it back"
+    say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {total.text()} tokens{cost}{back}.", dim=True)
 
 
 @click.command(short_help="The conversations of this workspace.")
@@ -310,7 +310,15 @@ def models(place: Place, as_json: bool) -> None:
     found = available()
     for candidate in found:
         if as_json:
-            emit(candidate.record())
+            emit(
+                {
+                    "model": candidate.name,
+                    "why": candidate.why,
+                    "window": candidate.window,
+                    "usd_per_million": candidate.price,
+                    "chosen": candidate.chosen,
+                }
+            )
         else:
             columns(("* " if candidate.chosen else "  ", ACCENT), f"{candidate.name:40} {candidate.why}", cut=True)
     if not found and not as_json:
