@@ -12,11 +12,12 @@ from typing import Any, Protocol, Self
 
 from workspace import WorkspaceError
 
+from .core import Core
 from .dial import HostGone, call, dial, status
+from .endpoint import LINE
 from .feed import Feed
 from .launch import CORE, IDLE
 from .protocol import Attach, Command, Event, Reply, decode, encode
-from .server import LINE, Core
 
 __all__ = ["Caller", "Client", "HostGone", "LocalClient", "call", "status"]
 

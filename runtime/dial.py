@@ -20,7 +20,8 @@ PATIENCE = 10.0
 """Seconds for a host to say its first word; a person has given up by then."""
 MOVING = 3.0
 """Seconds for a host whose socket was taken away to make another one."""
-TRIES = 5
+TRIES = 3
+"""Hosts to start for one client, should each leave before it can connect."""
 
 
 class HostGone(WorkspaceError):
@@ -124,10 +125,7 @@ def _reach(folder: Path) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(PATIENCE)
-        try:
-            connection.connect(record.socket)
-        except BlockingIOError as error:  # its queue of newcomers is full
-            raise TimeoutError from error
+        _queue(connection, record.socket)
         if endpoint.peer(connection) != os.geteuid():
             raise WorkspaceError(f"{record.socket} belongs to another user's process; it is not your host.")
         said = ask(connection, Status())
@@ -146,3 +144,16 @@ def _reach(folder: Path) -> socket.socket | None:
         connection.close()
         raise
     return connection
+
+
+def _queue(connection: socket.socket, path: str) -> None:
+    """Connect, waiting where a host's queue of newcomers is full. Raises OSError, TimeoutError among them."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.connect(path)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError from error
+            time.sleep(0.02)

@@ -20,6 +20,8 @@ from workspace.history import existing_folder
 
 LONGEST = 107 if sys.platform == "linux" else 103
 """Bytes in a socket's path, at most: what the system's address structure holds."""
+LINE = 16 * 1024 * 1024
+"""Bytes in one message, at most."""
 RECORD = "host.json"
 
 
@@ -124,10 +126,13 @@ def _name(store: Path) -> str:
 
 
 def announce(store: Path, path: Path) -> None:
-    """Leave word in the store of where this process listens."""
+    """Leave word in the store of where this process listens. Raises WorkspaceError."""
     beside = store / (RECORD + "~")
-    beside.write_text(json.dumps(asdict(Record(os.getpid(), str(path)))), "utf-8")
-    beside.replace(store / RECORD)
+    try:
+        beside.write_text(json.dumps(asdict(Record(os.getpid(), str(path)))), "utf-8")
+        beside.replace(store / RECORD)
+    except OSError as error:
+        raise WorkspaceError(f"The history in {store} cannot be written: {error.strerror}.") from error
 
 
 def announced(store: Path) -> Record | None:

@@ -133,7 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import asyncio  # here, where the process is the host: a client that starts one needs none of it
 
-    from .server import host, log, where
+    from .connection import log, where
+    from .server import host
 
     try:
         root, store = endpoint.places(options.root, options.store)

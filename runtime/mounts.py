@@ -14,13 +14,13 @@ SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
 HOME = "/tmp/home"
 
 _ETC = (
-    "alternatives", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version", "fonts",
-    "inputrc", "java-*", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "localtime", "lsb-release",
-    "magic", "mime.types", "os-release", "perl", "pki/ca-trust/extracted", "pki/tls/certs", "pki/tls/openssl.cnf",
-    "protocols", "python3*", "rpc", "services", "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "terminfo",
-    "timezone",
+    "alternatives", "debian_version", "java-*", "ld.so.cache", "localtime", "mime.types", "os-release",
+    "pki/ca-trust/extracted", "pki/tls/certs", "pki/tls/openssl.cnf", "protocols", "python3*", "services",
+    "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
 """Of /etc what programs need and what names nobody: no keys, no accounts, no host names."""
+_SMALL = 16 << 10
+"""Bytes up to which a file is copied: a mount takes longer."""
 
 _PROC_FOLDERS = ("acpi", "asound", "bus", "driver", "fs", "irq", "scsi")
 _PROC_FILES = (
@@ -79,8 +79,12 @@ class View:
             elif os.path.isdir(path):
                 out += ("--ro-bind", path, path)
         for pattern in _ETC:
-            for found in sorted(Path("/etc").glob(pattern)):
-                if found.exists():
+            for found in sorted(Path("/etc").glob(pattern)) if "*" in pattern else [Path("/etc", pattern)]:
+                if found.is_symlink() and _is_system(found):
+                    out += ("--symlink", os.readlink(found), str(found))
+                elif found.is_file() and found.stat().st_size <= _SMALL:
+                    out += made(str(found), found.read_bytes(), "0644")
+                elif found.exists():
                     out += ("--ro-bind", str(found), str(found))
         for path, text in _accounts().items():
             out += made(path, text.encode(), "0644")

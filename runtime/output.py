@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 ASIDE = 64 << 20
 """Bytes of one output that are kept aside, at most."""
+_REST = f"\n[… more than {ASIDE >> 20} MiB; the rest was not kept …]\n".encode()
 _BATCH = 1 << 20
 _RAGGED = 400
 """Bytes within which a cut is moved to the end of a line."""
@@ -25,7 +26,7 @@ class Output:
         self._tail: deque[bytes] = deque()
         self._in_tail = 0
         self._aside = aside
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._written = 0
         self._waiting: list[bytes] = []
         self._waits = 0
@@ -80,12 +81,17 @@ class Output:
         data = b"".join(self._waiting)
         self._waiting.clear()
         self._waits = 0
-        if self._file is None:
-            assert self._aside is not None
-            self._file = self._aside.open("wb")
+        if not data:
+            return
         room = ASIDE - self._written
-        self._file.write(data[:room])
-        self._written += min(len(data), room)
-        if len(data) > room:
-            self._file.write(f"\n[… more than {ASIDE >> 20} MiB; the rest was not kept …]\n".encode())
-            self._written = ASIDE
+        try:
+            if self._file is None:
+                assert self._aside is not None
+                self._file = self._aside.open("wb", buffering=0)
+            for part in (data[:room], _REST if len(data) > room else b""):
+                view = memoryview(part)
+                while view:
+                    view = view[self._file.write(view) :]
+        except OSError:  # no room aside: what is in memory is all there is
+            self._aside = None
+        self._written += len(data)

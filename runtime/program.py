@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import socket
-import stat
 import struct
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from runtime import sandbox
+from runtime.box import to_the_end
 from runtime.sandbox import Ran
 from workspace import WorkspaceError
 
@@ -24,8 +24,8 @@ BATCH = 256
 CONNECTIONS = 16
 LINE = 8 << 20
 """Bytes of one call, at most."""
-_AHEAD = 1 << 18
-"""Bytes that are read ahead of what is being carried out, about."""
+_PART = 1 << 18
+"""Bytes that are taken from a connection at a time; the next when these are carried out."""
 _PLACE = "/run/wk.sock"
 _FOLDER = "/opt/wk"
 _COMMAND = b'#!/bin/sh\nexec python3 -IS /opt/wk/wk.py "$@"\n'
@@ -83,8 +83,7 @@ class Door:
         self._folder = folder
         self._stack = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Task[None] | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[socket.socket] = set()
         self._closing = False
         self.calls = 0
         """Calls that were answered."""
@@ -92,35 +91,20 @@ class Door:
         """Calls among them that were answered with an error."""
 
     async def __aenter__(self) -> Self:
-        folder = self._folder
-        if folder is None:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wukong-")))
-        else:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        if stat.S_IMODE(folder.stat().st_mode) & 0o077:
-            folder.chmod(0o700)
-        self._place = folder / "wk.sock"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._stack.callback(self._socket.close)
-        handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._socket.bind(f"/proc/self/fd/{handle}/wk.sock")  # the path itself may be too long for a socket
-        finally:
-            os.close(handle)
-        self._socket.listen(CONNECTIONS)
-        self._socket.setblocking(False)
-        self._listener = asyncio.create_task(self._listen())
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Finish the batches that have begun and let go; ``drain`` first to carry out all that was sent."""
+        """Finish the batches that have begun and let go of the rest: ``run`` carries out all that was sent."""
         self._closing = True
-        if self._listener is not None:
-            self._listener.cancel()
-        for writer in self._writers:
-            writer.transport.abort()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        await to_the_end(self._served())
         self._stack.close()
 
     @property
@@ -155,21 +139,42 @@ class Door:
 
     async def drain(self) -> None:
         """Carry out everything that was sent; call it when the program has ended."""
-        if self._listener is not None:
-            self._listener.cancel()
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._meet(self._socket.accept()[0])
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        self._accept()
+        await self._served()
 
     # -- inside
 
-    async def _listen(self) -> None:
+    def _open(self) -> None:
+        folder = self._folder
+        if folder is None:
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wukong-")))
+        else:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
+        self._place = folder / "wk.sock"
+        self._socket = self._stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._socket.bind(f"/proc/self/fd/{handle}/wk.sock")  # the path itself may be too long for a socket
+        finally:
+            os.close(handle)
+        self._stack.callback(self._place.unlink, missing_ok=True)
+        self._socket.listen(CONNECTIONS)
+        self._socket.setblocking(False)
         loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(self._socket)
-            self._meet(connection)
+        loop.add_reader(self._socket, self._accept)
+        self._stack.callback(loop.remove_reader, self._socket)
+
+    async def _served(self) -> None:
+        while self._tasks:
+            done, _ = await asyncio.wait(self._tasks)
+            for task in done:
+                task.result()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            while True:
+                self._meet(self._socket.accept()[0])
 
     def _meet(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -184,34 +189,32 @@ class Door:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, connection: socket.socket) -> None:
-        reader, writer = await asyncio.open_connection(sock=connection, limit=_AHEAD)
-        self._writers.add(writer)
+        loop = asyncio.get_running_loop()
         lines = _Lines()
-        listening = True
+        self._connections.add(connection)
         try:
-            writer.write(self._hello)
-            while not self._closing and (part := await _next(reader)):
+            listens = await _send(connection, self._hello)
+            while not self._closing and (part := await _receive(loop, connection)):
                 asked = lines.feed(part)
                 for at in range(0, len(asked), BATCH):
                     if self._closing:
                         return
-                    replies = await self._carry_out(asked[at : at + BATCH])
-                    if listening:
-                        try:
-                            writer.write(replies)
-                            await writer.drain()
-                        except OSError:
-                            listening = False  # what it had sent before it left is carried out all the same
+                    answers = await self._carry_out(asked[at : at + BATCH])
+                    # what a program had sent before it left is carried out all the same
+                    listens = listens and await _send(connection, answers)
         finally:
-            self._writers.discard(writer)
-            writer.close()
+            self._connections.discard(connection)
+            connection.close()
 
     async def _carry_out(self, lines: Sequence[bytes | None]) -> bytes:
         """Carry out the calls in some lines; the lines to answer."""
         read = [_read(line) for line in lines]
         calls = [call for _, call in read if isinstance(call, Call)]
         try:
-            answers = iter(await self._many(calls) if calls else ())
+            given = await self._many(calls) if calls else ()
+            if len(given) != len(calls):
+                raise ValueError(f"{len(calls)} calls were given {len(given)} answers")
+            answers = iter(given)
         except WorkspaceError as error:
             answers = iter([Answer(error=str(error))] * len(calls))
         except Exception as error:  # noqa: BLE001 - it belongs to who asked
@@ -219,12 +222,13 @@ class Door:
         out = []
         for number, call in read:
             answer = next(answers) if isinstance(call, Call) else call
-            self.calls += 1
-            self.failed += answer.error is not None
             try:
                 line = _line(number, answer)
             except (TypeError, ValueError, RecursionError) as error:
-                line = _line(number, Answer(error=f"The answer cannot be sent ({error})."))
+                answer = Answer(error=f"The answer cannot be sent ({error}).")
+                line = _line(number, answer)
+            self.calls += 1
+            self.failed += answer.error is not None
             out.append(line)
         return b"".join(out)
 
@@ -257,7 +261,8 @@ class _Lines:
         whole: list[bytes | None] = [b"".join(self._parts) if self._size <= LINE else None, *others]
         self._parts, self._size = [], 0
         self._add(rest)
-        return [line for line in whole if line is None or line.strip()]
+        kept = (line if line is not None and len(line) <= LINE else None for line in whole)
+        return [line for line in kept if line is None or line.strip()]
 
     def _add(self, part: bytes) -> None:
         self._size += len(part)
@@ -291,8 +296,17 @@ def _line(number: Any, answer: Answer) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-async def _next(reader: asyncio.StreamReader) -> bytes:
+async def _receive(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes:
     try:
-        return await reader.read(_AHEAD)
-    except OSError:
+        return await loop.sock_recv(connection, _PART)
+    except OSError:  # it left without reading its answers; all that it had sent has come
         return b""
+
+
+async def _send(connection: socket.socket, data: bytes) -> bool:
+    """Send to a program; whether it still listens."""
+    try:
+        await asyncio.get_running_loop().sock_sendall(connection, data)
+    except OSError:
+        return False
+    return True

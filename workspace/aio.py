@@ -22,8 +22,12 @@ H = TypeVar("H", bound=History)
 
 GROUP = 256
 """Acts in one transaction, at most."""
-CHECKPOINT_PAGES = 1000
-"""Pages of write-ahead log after which it is folded into the database, beside the writer."""
+WAL_BYTES = 4 << 20
+"""Size of the write-ahead log from which it is folded into the database, beside the writer.
+
+At four times that the writer does it itself, in the way of the next act: beside a steady
+stream of commits nobody else ever reaches the end of the log, from where it starts anew.
+"""
 
 
 class _Thread(aiosqlite.Connection):
@@ -107,6 +111,7 @@ class Writer:
         self._owner: _Owner[Workspace] = _Owner(lambda: Workspace.open(root, store=store, branch=branch))
         self._queue: deque[tuple[asyncio.Future[Any], Callable[[Workspace], Any], bool]] = deque()
         self._wake = asyncio.Event()
+        self._full = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self.groups = 0
@@ -114,18 +119,20 @@ class Writer:
 
     async def __aenter__(self) -> Self:
         await self._owner.start()
-        await self._owner.call(lambda work: work.store.db.execute("PRAGMA wal_autocheckpoint=0"))
+        await self._owner.call(_take_over_checkpoints)
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._checkpoint())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._closing = True
         self._wake.set()
-        await self._tasks[0]
-        self._tasks[1].cancel()
-        with suppress(asyncio.CancelledError):
-            await self._tasks[1]
-        await self._owner.stop()
+        try:
+            await self._tasks[0]
+            self._tasks[1].cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tasks[1]
+        finally:
+            await self._owner.stop()
 
     async def act(self, act: Callable[[Workspace], T]) -> T:
         """Run an act on the workspace in the next group; its result once it is durable and on disk."""
@@ -154,10 +161,16 @@ class Writer:
             group = [self._queue.popleft()]
             while not group[0][2] and self._queue and not self._queue[0][2] and len(group) < GROUP:
                 group.append(self._queue.popleft())
+            group = [queued for queued in group if not queued[0].done()]  # who asked has given up
+            if not group:
+                continue
             acts = [act for _, act, _ in group]
             self.groups += 1
             run = _run_alone if group[0][2] else _run_group
-            results = await self._owner.call(lambda work, run=run, acts=acts: run(work, acts))  # type: ignore[misc]
+            try:
+                results = await self._owner.call(lambda work, run=run, acts=acts: run(work, acts))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - nobody may wait for an answer that never comes
+                results = [error] * len(group)
             for (future, _, _), result in zip(group, results, strict=True):
                 if future.done():
                     continue
@@ -165,17 +178,33 @@ class Writer:
                     future.set_exception(result)
                 else:
                     future.set_result(result)
+            await self._watch_log()
+
+    async def _watch_log(self) -> None:
+        """Have the write-ahead log folded in where it has grown."""
+        with suppress(OSError, WorkspaceError):
+            size = (self._owner.it.folder / f"{FILE}-wal").stat().st_size
+            if size > 4 * WAL_BYTES:
+                await self._owner.call(
+                    lambda work: work.store.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                )
+            elif size > WAL_BYTES:
+                self._full.set()
 
     async def _checkpoint(self) -> None:
         path = self._owner.it.folder / FILE
-        wal = path.with_name(path.name + "-wal")
-        keeper = _Thread(lambda: connect(path), iter_chunk_size=1)
-        async with keeper:
+        async with _Thread(lambda: connect(path), iter_chunk_size=1) as keeper:
             while True:
-                await asyncio.sleep(0.25)
-                with suppress(OSError):
-                    if wal.stat().st_size > CHECKPOINT_PAGES * 4096:
-                        await keeper.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                await self._full.wait()
+                self._full.clear()
+                with suppress(WorkspaceError):  # a full disk, say: it is tried again after the next commit
+                    await keeper.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _take_over_checkpoints(work: Workspace) -> None:
+    """Leave the write-ahead log to the writer, and its file small once it starts anew."""
+    work.store.db.execute("PRAGMA wal_autocheckpoint=0")
+    work.store.db.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
 
 
 def _run_alone(work: Workspace, acts: list[Callable[[Workspace], Any]]) -> list[Any]:

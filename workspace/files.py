@@ -12,9 +12,10 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import WorkspaceError
 from .models import LINK, REGULAR, to_bytes
@@ -32,8 +33,7 @@ class Blocked(WorkspaceError):
     """Something that is not ours to replace stands where a document belongs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What ``stat`` says of a file; equal stamps mean an untouched file unless it is very young."""
 
     size: int
@@ -141,6 +141,20 @@ class Files:
         with self._parent(path) as (parent, name):
             _rename(parent, temporary, name, _NOREPLACE)
 
+    def finish_exchange(self, path: str, temporary: bytes) -> None:
+        """Complete an exchange that was cut short where it takes several calls."""
+        try:
+            with self._parent(path) as (parent, name):
+                old = os.stat(temporary + OLD, dir_fd=parent, follow_symlinks=False)
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(old, os.stat(name, dir_fd=parent, follow_symlinks=False)):
+                        _unlink(parent, temporary + OLD)  # the target had not been replaced yet
+                        return
+                with suppress(FileExistsError):
+                    _rename(parent, temporary + OLD, temporary, _NOREPLACE)
+        except FileNotFoundError:
+            return
+
     def displace(self, path: str, temporary: bytes) -> None:
         """Move the target aside to the temporary name. FileNotFoundError where it is gone."""
         with self._parent(path) as (parent, name):
@@ -184,6 +198,14 @@ class Files:
             except (OSError, Blocked):
                 return
             folder = folder.rpartition("/")[0]
+
+    def clear_folders(self, path: str) -> bool:
+        """Remove a folder at the path that holds nothing but empty folders; whether it did."""
+        try:
+            with self._parent(path) as (parent, name):
+                return _remove_empty(parent, name)
+        except OSError:
+            return False
 
     def sync(self) -> None:
         """Flush the file system that holds the directory: one call for any number of files."""
@@ -305,6 +327,22 @@ def describe(mode: int) -> str:
         if test(mode):
             return name
     return "a device"
+
+
+def _remove_empty(parent: int, name: bytes) -> bool:
+    """Remove a folder and the folders in it from the bottom up; False, and some may be left, at a file."""
+    handle = _open_folder(parent, name)
+    try:
+        for inside in os.listdir(handle):
+            if not stat.S_ISDIR(os.stat(inside, dir_fd=handle, follow_symlinks=False).st_mode):
+                return False
+        for inside in os.listdir(handle):
+            if not _remove_empty(handle, os.fsencode(inside)):
+                return False
+    finally:
+        os.close(handle)
+    os.rmdir(name, dir_fd=parent)
+    return True
 
 
 def _unlink(parent: int, name: bytes) -> None:

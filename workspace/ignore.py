@@ -13,6 +13,7 @@ from .files import TEMPORARY
 from .location import LINK
 
 IGNORE_FILES = (".gitignore", ".wukongignore")
+_TEMPORARY = TEMPORARY.decode()
 ALWAYS = frozenset({".git", ".hg", ".svn", ".jj", LINK})
 SECRETS = (
     ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.keystore", "*.jks", "id_rsa*", "id_dsa*",
@@ -24,7 +25,7 @@ HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", "*.pub"
 
 def is_ours(name: str) -> bool:
     """Whether a name is never a document: version control's and our own."""
-    return name in ALWAYS or name.startswith(TEMPORARY.decode())
+    return name in ALWAYS or name.startswith(_TEMPORARY)
 
 
 def is_secret(name: str) -> bool:

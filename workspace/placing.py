@@ -244,7 +244,8 @@ class Placing:
                     self._files.settle(state.path, temporary)
                 except FileExistsError:
                     self._files.drop_temporary(state.path, temporary)
-                    conflicts += self._adopt(head, state)
+                    if not self._files.clear_folders(state.path):
+                        conflicts += self._adopt(head, state)
                     continue
                 self._step("settled")
                 self._note(head, state)
@@ -347,6 +348,7 @@ class Placing:
         rows = {placed.path: placed for placed in self._disk.of_document(document)}
         head = self._head(document)
         for path in dict.fromkeys([*rows, head.path]):
+            self._files.finish_exchange(path, self._temporary(document))
             for temporary in (self._temporary(document), self._temporary(document) + OLD):
                 try:
                     found = self._files.read_temporary(path, temporary)

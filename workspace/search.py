@@ -1,73 +1,36 @@
 """Search: the versions in which the number of occurrences of a string changed, newest first.
 
-The index is a projection that is filled behind the journal, in blocks of consecutive
-versions. A block's trigrams (FTS5) are those of the lines that its versions added and
-removed; its row keeps the lines of small changes, checksummed, so that most candidates are
-verified without reading their contents. What the index does not cover yet is read.
+What the index covers is looked up there and verified, on the lines that a version changed
+or on its contents; what it does not cover yet is read.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 import zstandard
 
-from . import lines
 from .errors import Damaged, Failed, WorkspaceError
 from .history import History
 from .models import Version, to_bytes
+from .search_index import BINARY, LOST, PRINTABLE, START, Position, characters, holds_lines, parse, reached_by, unpack
+from .search_index import clear as clear
+from .search_index import index as index
 from .store import Store
 
-TABLES = (
-    "CREATE VIRTUAL TABLE search_lines USING fts5(text, content='', detail=none, columnsize=0, tokenize='trigram')",
-    # One transaction's trigrams stay in memory until it ends: fewer, larger segments.
-    "INSERT INTO search_lines (search_lines, rank) VALUES ('hashsize', 16777216)",
-    # Up to which version the block reaches; data as _pack makes it.
-    "CREATE TABLE search_block (id INTEGER PRIMARY KEY, entry INTEGER NOT NULL, document INTEGER NOT NULL,"
-    " number INTEGER NOT NULL, data BLOB NOT NULL) STRICT",
-)
-"""Made by the first call of ``index``: a history that nobody searches has none of it."""
-
-BLOCK = 16
-"""Versions in a block, at most."""
-BLOCK_BYTES = 8 << 10
-"""Bytes of changed lines after which a block is full."""
-KEPT = 32 << 10
-"""Bytes of changed lines that are kept with a block; larger changes are verified on their contents."""
-KEPT_WHOLE = 512
-"""The same for a document that appears or goes: its lines are its content, which is quick to read."""
-BUDGET_BYTES = 8 << 20
-"""Bytes of changed lines after which one call of ``index`` ends."""
 PAGE = 16
 """Versions or blocks read at a time."""
+FEW = 100
+"""Hits up to which all are found before the first is given out: their changes add up to the occurrences."""
 AHEAD = 16 << 20
 """Bytes of contents that are read in the order in which they are stored, before they are asked for."""
-
 TERMS = 32
-"""Trigrams asked for, about; each of them narrows the candidates, and costs."""
-
-_TEXT = re.compile(rb"[ -~]{3,}")
-_BINARY = "\u2401\u2401\u2401"
-"""Stands in a block for a binary version: only its runs of printable ASCII are indexed."""
-_LOST = "\u2402\u2402\u2402"
-"""Stands in a block for a version whose bytes could not be read: it may be found when they can be again."""
-
-
-class Position(NamedTuple):
-    """A version's place in the order of all versions."""
-
-    entry: int
-    document: int
-    number: int
-
-
-_START = Position(0, 0, 0)
+"""Trigrams asked for, about: each of them narrows the candidates, and costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,241 +42,6 @@ class Hit:
     after: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """The lines that one version removed and added, each with its line end; None where they are not kept."""
-
-    document: int
-    number: int
-    removed: bytes | None
-    added: bytes | None
-
-
-# -- filling
-
-
-def index(store: Store, *, budget: int = 1000) -> int:
-    """Index the next versions, ``budget`` of them at most, in one transaction; how many were done.
-
-    0 when the index is complete. Call it when nothing else is to be done: it holds the
-    writer for some hundred microseconds a version.
-    """
-    if not _waiting(store, _reached(store), 1):
-        return 0
-    with store.transaction():
-        if not _exists(store):
-            for statement in TABLES:
-                store.db.execute(statement)
-        return _fill(store, budget)
-
-
-def clear(store: Store) -> None:
-    """Drop the index; the next call of ``index`` begins anew."""
-    with store.transaction():
-        for table in ("search_lines", "search_block"):
-            store.db.execute(f"DROP TABLE IF EXISTS {table}")
-
-
-def _fill(store: Store, budget: int) -> int:
-    block = _Block.last(store)
-    done = size = 0
-    for position, old, new in _waiting(store, _reached(store), budget):
-        done += 1
-        if old != new:
-            try:
-                changed = _changed(_content(store, old), _content(store, new))
-            except Damaged:
-                changed = _UNREADABLE
-            if not block.takes(changed):
-                block.write(store)
-                block = _Block(block.id + 1)
-            block.add(position, changed)
-            size += changed.size
-        block.reached = position
-        if size > BUDGET_BYTES:
-            break
-    block.write(store)
-    return done
-
-
-def _waiting(store: Store, after: Position, limit: int) -> list[tuple[Position, int | None, int | None]]:
-    """The next versions after a position, each with the contents of its first parent and its own."""
-    rows = store.db.execute(
-        "SELECT v.entry, v.document, v.number, p.content, v.content FROM version v INDEXED BY version_entry"
-        " LEFT JOIN version p ON p.document = v.document AND p.number = v.parent"
-        " WHERE v.entry >= ? AND (v.entry, v.document, v.number) > (?,?,?)"
-        " ORDER BY v.entry, v.document, v.number LIMIT ?",
-        (after.entry, *after, limit),
-    ).fetchall()
-    return [(Position(*row[:3]), row[3], row[4]) for row in rows]
-
-
-def _exists(store: Store) -> bool:
-    row = store.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'search_block'").fetchone()
-    return row is not None
-
-
-def _reached(store: Store) -> Position:
-    """The last version that the index covers."""
-    if not _exists(store):
-        return _START
-    row = store.db.execute("SELECT entry, document, number FROM search_block ORDER BY id DESC LIMIT 1").fetchone()
-    return Position(*row) if row else _START
-
-
-def _content(store: Store, id_: int | None) -> bytes:
-    return b"" if id_ is None else store.contents.get(id_)
-
-
-class _Lines(NamedTuple):
-    """The lines that a version removed and added, without those that only moved."""
-
-    removed: bytes
-    added: bytes
-    whole: bool = False
-    binary: bool = False
-    lost: bool = False
-
-    @property
-    def size(self) -> int:
-        return len(self.removed) + len(self.added)
-
-    @property
-    def are_kept(self) -> bool:
-        return self.size <= (KEPT_WHOLE if self.whole else KEPT) and not (self.binary or self.lost)
-
-    def text(self) -> Iterator[str]:
-        """What there is to index."""
-        for side in (self.removed, self.added):
-            parts = _TEXT.findall(side) if self.binary else side.split(b"\n")
-            yield from (_characters(part) for part in parts if len(part) > 2)
-        if self.binary:
-            yield _BINARY
-        if self.lost:
-            yield _LOST
-
-
-_UNREADABLE = _Lines(b"", b"", lost=True)
-
-
-def _changed(old: bytes, new: bytes) -> _Lines:
-    old_lines, new_lines = lines.split(old), lines.split(new)
-    removed: list[bytes] = []
-    added: list[bytes] = []
-    for hunk in lines.hunks(old, new):
-        removed += old_lines[hunk.old_start : hunk.old_end]
-        added += new_lines[hunk.new_start : hunk.new_end]
-    moved = Counter(removed) & Counter(added)
-    binary = lines.is_binary(old) or lines.is_binary(new)
-    return _Lines(_without(removed, moved), _without(added, moved), not old or not new, binary)
-
-
-def _without(changed: Sequence[bytes], moved: Counter[bytes]) -> bytes:
-    left = moved.copy()
-    kept = []
-    for line in changed:
-        if left[line] > 0:
-            left[line] -= 1
-        else:
-            kept.append(line)
-    return b"".join(kept)
-
-
-class _Block:
-    """Consecutive versions that share one row of the index; one whose lines are not kept has a row to itself."""
-
-    def __init__(self, id_: int, changes: Iterable[_Change] = (), reached: Position = _START) -> None:
-        self.id = id_
-        self.reached = reached
-        self._changes = list(changes)
-        self._text: set[str] = set()
-        self._size = sum(len(c.removed or b"") + len(c.added or b"") for c in self._changes)
-
-    @classmethod
-    def last(cls, store: Store) -> _Block:
-        """The newest block, to go on with; where it cannot be read, the one after it."""
-        row = store.db.execute("SELECT id, data FROM search_block ORDER BY id DESC LIMIT 1").fetchone()
-        if row is None:
-            return cls(1)
-        try:
-            return cls(row[0], _parse(_unpack(row[1])), _reached(store))
-        except Damaged:
-            return cls(row[0] + 1, reached=_reached(store))
-
-    def takes(self, changed: _Lines) -> bool:
-        """Whether there is room for one more version."""
-        if not self._changes:
-            return True
-        full = len(self._changes) >= BLOCK or self._size + changed.size > BLOCK_BYTES
-        return not full and changed.are_kept and self._changes[-1].removed is not None
-
-    def add(self, position: Position, changed: _Lines) -> None:
-        sides = (changed.removed, changed.added) if changed.are_kept else (None, None)
-        self._changes.append(_Change(position.document, position.number, *sides))
-        self._text.update(changed.text())
-        self._size += changed.size
-
-    def write(self, store: Store) -> None:
-        """Put the block where readers find it: more of a block that was there adds to its trigrams."""
-        if self._text:
-            text = "\n".join(sorted(self._text))
-            store.db.execute("INSERT INTO search_lines (rowid, text) VALUES (?,?)", (self.id, text))
-        store.db.execute(
-            "INSERT OR REPLACE INTO search_block (id, entry, document, number, data) VALUES (?,?,?,?,?)",
-            (self.id, *self.reached, _pack(self._changes)),
-        )
-
-
-def _characters(text: bytes) -> str:
-    """One character for each byte, whatever its encoding; NUL would end the text."""
-    return text.decode("latin-1").replace("\0", "\u2400")
-
-
-def _pack(changes: Iterable[_Change]) -> bytes:
-    """A block's changes, oldest first: each a line of numbers and its bytes, compressed with a checksum."""
-    out = []
-    for change in changes:
-        removed, added = change.removed, change.added
-        if removed is None or added is None:
-            out.append(b"%d %d\n" % (change.document, change.number))
-        else:
-            sizes = (change.document, change.number, len(removed), len(added))
-            out += (b"%d %d %d %d\n" % sizes, removed, added)
-    return zstandard.ZstdCompressor(level=9, write_checksum=True).compress(b"".join(out))
-
-
-def _unpack(data: bytes) -> bytes:
-    """A block's data as they were packed. Raises Damaged."""
-    try:
-        return zstandard.ZstdDecompressor().decompress(data)
-    except zstandard.ZstdError as error:
-        raise Damaged(f"A block of the search index is damaged: {error}.") from error
-
-
-def _holds_lines(packed: bytes) -> bool:
-    """Whether the changed lines of a block are kept with it; else it stands for a single version."""
-    return packed.count(b" ", 0, packed.find(b"\n")) == 3
-
-
-def _parse(packed: bytes) -> list[_Change]:
-    """The changes of a block, oldest first."""
-    out = []
-    at = 0
-    while at < len(packed):
-        end = packed.index(b"\n", at)
-        document, number, *sizes = map(int, packed[at:end].split())
-        at = end + 1
-        removed = added = None
-        if sizes:
-            removed, added = packed[at : at + sizes[0]], packed[at + sizes[0] : at + sum(sizes)]
-            at += sum(sizes)
-        out.append(_Change(document, number, removed, added))
-    return out
-
-
-# -- searching
-
-
 def search(history: History, text: str, *, path: str | None = None, cursor: int | None = None) -> Iterator[Hit]:
     """The versions up to the cursor, on all branches, that changed how often ``text`` occurs; newest first.
 
@@ -322,7 +50,7 @@ def search(history: History, text: str, *, path: str | None = None, cursor: int 
     as hits are taken. Raises WorkspaceError for an empty text, NotFound for a path.
     """
     if not text:
-        raise WorkspaceError("Searching takes at least one character.")
+        raise WorkspaceError("A search takes at least one character.")
     upto = history.cursor if cursor is None else cursor
     document = None
     if path is not None:
@@ -331,36 +59,42 @@ def search(history: History, text: str, *, path: str | None = None, cursor: int 
     return _Search(history.store, to_bytes(text), upto, document).hits()
 
 
+class _Found(NamedTuple):
+    """A version that may be a hit: by how much its changed lines say so, None where only its contents can."""
+
+    document: int
+    number: int
+    more: int | None
+
+
 class _Search:
     def __init__(self, store: Store, needle: bytes, upto: int, document: int | None) -> None:
         self._store = store
         self._needle = needle
         self._upto = upto
         self._document = document
+        self._reached = reached_by(store)
+        if b"\n" in needle[:-1]:
+            self._reached = START  # it may come and go between lines that hold no part of it
         self._counted: dict[int, int] = {}
+        self._totals: dict[tuple[int, int], int] = {}
         self._lowest: dict[int, tuple[int | None, int]] = {}
         """By document: the parent of the oldest hit so far, and the occurrences in it."""
 
     def hits(self) -> Iterator[Hit]:
-        reached = _reached(self._store)
-        if b"\n" in self._needle[:-1]:
-            reached = _START  # it may come and go with lines that do not hold any part of it
-        for position in self._positions(Position(self._upto + 1, 0, 0), reached):
-            yield from self._read(position.document, position.number)
-        if reached == _START:
+        for position in self._positions(Position(self._upto + 1, 0, 0), self._reached):
+            yield from self._read(position.document, position.number, None)
+        if self._reached == START:
             return
-        for id_, data in self._blocks():
-            try:
-                packed = _unpack(data)
-            except Damaged:
-                for position in self._positions(*self._bounds(id_)):
-                    yield from self._read(position.document, position.number, reached)
-                continue
-            if _holds_lines(packed) and self._needle not in packed:
-                continue
-            for change in reversed(_parse(packed)):
-                if self._document in (None, change.document):
-                    yield from self._look(change, reached)
+        found = self._found(self._candidates())
+        first = list(islice(found, FEW + 1))
+        if len(first) <= FEW:
+            self._totals = self._add_up(first)
+        for document, number, more in chain(first, found):
+            if more is None:
+                yield from self._read(document, number, self._reached)
+            else:
+                yield from self._look(document, number, more)
 
     # -- candidates
 
@@ -385,16 +119,34 @@ class _Search:
                         self._count(content)
             yield from (Position(*row[:3]) for row in wanted)
 
-    def _blocks(self) -> Iterator[tuple[int, bytes]]:
-        """The blocks that may hold hits, newest first."""
-        ids = self._candidates()
+    def _found(self, ids: Iterator[int]) -> Iterator[_Found]:
+        """What the candidate blocks hold that may be a hit, newest first."""
+        decompressor = zstandard.ZstdDecompressor()
         while page := list(islice(ids, PAGE)):
-            yield from self._store.db.execute(
+            rows = self._store.db.execute(
                 f"SELECT id, data FROM search_block WHERE id IN ({','.join('?' * len(page))}) ORDER BY id DESC", page
             ).fetchall()
+            for id_, data in rows:
+                try:
+                    packed = unpack(data, decompressor)
+                except Damaged:
+                    for position in self._positions(*self._bounds(id_)):
+                        yield _Found(position.document, position.number, None)
+                    continue
+                yield from self._within(packed)
+
+    def _within(self, packed: bytes) -> Iterator[_Found]:
+        """What one block holds that may be a hit, newest first."""
+        needle, count, kept = self._needle, packed.count, holds_lines(packed)
+        if kept and needle not in packed:
+            return
+        for document, number, start, middle, end in reversed(parse(packed)):
+            more = count(needle, middle, end) - count(needle, start, middle) if kept else None
+            if more != 0 and self._document in (None, document):
+                yield _Found(document, number, more)
 
     def _candidates(self) -> Iterator[int]:
-        """The numbers of those blocks: all where the text is shorter than a trigram or the index is damaged."""
+        """Blocks that may hold hits, newest first: all where the text has no trigram or the index is damaged."""
         at, query, limit = self._newest_block() + 1, self._query(), PAGE
         while query:
             try:
@@ -408,19 +160,19 @@ class _Search:
             if not rows:
                 return
             yield from (id_ for (id_,) in rows)
-            at, limit = rows[-1][0], limit * 4
+            at, limit = rows[-1][0], limit * 8
         yield from range(at - 1, 0, -1)
 
     def _query(self) -> str:
         """What finds the blocks that hold every trigram of the text; empty for a text shorter than one."""
         needle = self._needle.removesuffix(b"\n")
-        text = _characters(needle)
+        text = characters(needle)
         step = max(1, (len(text) - 2) // TERMS)
         terms = dict.fromkeys(text[at : at + 3] for at in range(0, len(text) - 2, step))
         if not terms:
             return ""
         query = " AND ".join('"' + term.replace('"', '""') + '"' for term in terms)
-        marks = [_LOST] if _TEXT.fullmatch(needle) else [_LOST, _BINARY]
+        marks = [LOST] if PRINTABLE.fullmatch(needle) else [LOST, BINARY]
         return f"({query}) OR " + " OR ".join(f'"{mark}"' for mark in marks)
 
     def _newest_block(self) -> int:
@@ -442,39 +194,29 @@ class _Search:
             "SELECT entry, document, number FROM search_block WHERE id <= ? ORDER BY id DESC LIMIT 2", (block,)
         ).fetchall()
         end = Position(*rows[0])
-        return end._replace(number=end.number + 1), Position(*rows[1]) if len(rows) > 1 else _START
+        return end._replace(number=end.number + 1), Position(*rows[1]) if len(rows) > 1 else START
 
     # -- verifying
 
-    def _look(self, change: _Change, reached: Position) -> Iterator[Hit]:
-        """Verify a version on its changed lines, or on its contents where those are not kept."""
-        if change.removed is None or change.added is None:
-            yield from self._read(change.document, change.number, reached)
-            return
-        more = change.added.count(self._needle) - change.removed.count(self._needle)
-        if more == 0:
-            return
+    def _look(self, document: int, number: int, more: int) -> Iterator[Hit]:
+        """A hit by its changed lines; the occurrences in all of it."""
         try:
-            version = self._store.versions.get(change.document, change.number)
-            if not self._is_in_reach(version, reached):
+            version = self._store.versions.get(document, number)
+            if not self._is_in_reach(version, self._reached):
                 return
             after = more if version.change == "create" else self._after(version)
         except Damaged:
-            self._lowest.pop(change.document, None)
+            self._lowest.pop(document, None)
             return
         yield self._hit(version, after - more, after)
 
-    def _read(self, document: int, number: int, reached: Position | None = None) -> Iterator[Hit]:
-        """Verify a version on its contents."""
+    def _read(self, document: int, number: int, reached: Position | None) -> Iterator[Hit]:
+        """A hit by the contents of a version and its parent."""
         try:
             version = self._store.versions.get(document, number)
             if not self._is_in_reach(version, reached):
                 return
-            parent = self._store.versions.get(document, version.parent) if version.parent is not None else None
-            old = parent.content if parent else None
-            if old == version.content:
-                return
-            before, after = self._count(old), self._count(version.content)
+            before, after = self._sides(version)
         except Damaged:
             self._lowest.pop(document, None)
             return
@@ -491,8 +233,43 @@ class _Search:
         self._lowest[version.document] = (version.parent, before)
         return Hit(version, before, after)
 
+    # -- counting
+
+    def _add_up(self, found: Iterable[_Found]) -> dict[tuple[int, int], int]:
+        """The occurrences in every version found, where its document's versions follow each other in one line.
+
+        Each is the sum of all changes up to it, beginning with none; no content is read for it.
+        """
+        lines: dict[int, list[_Found]] = defaultdict(list)
+        for one in found:
+            lines[one.document].append(one)
+        totals: dict[tuple[int, int], int] = {}
+        for document, line in lines.items():
+            bends = self._store.db.execute(
+                "SELECT count(*) FROM version WHERE document = ? AND parent IS NOT number - 1", (document,)
+            ).fetchone()
+            if bends != (1,):  # the first version alone has no parent
+                continue
+            total = 0
+            with suppress(Damaged):
+                for _, number, more in reversed(line):
+                    if more is None:
+                        before, after = self._sides(self._store.versions.get(document, number))
+                        if before != total:
+                            break
+                        more = after - before
+                    total += more
+                    if total < 0:
+                        break
+                    totals[document, number] = total
+        return totals
+
     def _after(self, version: Version) -> int:
-        """How often the text occurs in a version: as in the parent of the hit after it, along a straight line."""
+        """How often the text occurs in a version, on which a hit is already certain."""
+        if not version.exists:
+            return 0
+        if (total := self._totals.get((version.document, version.number))) is not None:
+            return total
         number, count = self._lowest.get(version.document, (None, 0))
         if number is not None and number >= version.number:
             bend = self._store.db.execute(
@@ -501,8 +278,16 @@ class _Search:
                 (version.document, version.number, number),
             ).fetchone()
             if bend is None:
-                return count
+                return count  # as often as in the parent of the hit after it
         return self._count(version.content)
+
+    def _sides(self, version: Version) -> tuple[int, int]:
+        """How often the text occurs in a version's parent and in it. Raises Damaged."""
+        parent = self._store.versions.get(version.document, version.parent) if version.parent is not None else None
+        old = parent.content if parent else None
+        if old == version.content:
+            return 0, 0
+        return self._count(old), self._count(version.content)
 
     def _count(self, content: int | None) -> int:
         if content is None:

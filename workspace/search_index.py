@@ -1,54 +1,49 @@
 """The search index: trigrams of the lines that each version added and removed, filled behind the journal.
 
-A projection in tables of its own. A block stands for consecutive versions: its trigrams
-are in FTS5, its row keeps the lines of all but very large changes, checksummed, so that
-candidates can be verified without reading contents. A version whose lines are not kept
-has a block to itself.
+A projection in tables of its own. A block stands for consecutive versions: FTS5 has its
+trigrams, its row keeps the lines of all but very large changes, checksummed, so that
+candidates are verified without reading contents. A version whose lines are not kept has a
+block to itself.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import zstandard
 
 from . import lines
-from .errors import Damaged, Failed, WorkspaceError
-from .history import History
-from .models import Version, to_bytes
+from .errors import Damaged
 from .store import Store
 
 TABLES = (
     "CREATE VIRTUAL TABLE search_lines USING fts5(text, content='', detail=none, columnsize=0, tokenize='trigram')",
     # One transaction's trigrams stay in memory until it ends: fewer, larger segments.
     "INSERT INTO search_lines (search_lines, rank) VALUES ('hashsize', 16777216)",
-    # Up to which version the block reaches; data as _pack makes it.
+    # entry, document, number: up to which version the block reaches.
     "CREATE TABLE search_block (id INTEGER PRIMARY KEY, entry INTEGER NOT NULL, document INTEGER NOT NULL,"
     " number INTEGER NOT NULL, data BLOB NOT NULL) STRICT",
 )
 """Made by the first call of ``index``: a history that nobody searches has none of it."""
 
-BLOCK = 16
+BLOCK = 32
 """Versions in a block, at most."""
-BLOCK_BYTES = 8 << 10
-"""Bytes of changed lines after which a block is full."""
+BLOCK_BYTES = 16 << 10
+"""Bytes of changed lines in a block of more than one version, at most."""
 KEPT = 32 << 10
 """Bytes of changed lines that are kept with a block; larger changes are verified on their contents."""
-KEPT_WHOLE = 512
-"""The same for a document that appears or goes: its lines are its content, which is quick to read."""
 BUDGET_BYTES = 8 << 20
 """Bytes of changed lines after which one call of ``index`` ends."""
-TEXT = re.compile(rb"[ -~]{3,}")
+
+PRINTABLE = re.compile(rb"[ -~]{3,}")
+"""What is indexed of a binary version."""
 BINARY = "\u2401\u2401\u2401"
-"""Stands in a block for a binary version: only its runs of printable ASCII are indexed."""
+"""Stands in a block for a binary version: it may hold what is not printable ASCII."""
 LOST = "\u2402\u2402\u2402"
-"""Stands in a block for a version whose bytes could not be read: it may be found when they can be again."""
+"""Stands in a block for a version whose bytes could not be read: it may hold anything."""
 
 
 class Position(NamedTuple):
@@ -62,14 +57,17 @@ class Position(NamedTuple):
 START = Position(0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The lines that one version removed and added, each with its line end; None where they are not kept."""
+class Change(NamedTuple):
+    """One version in a block's packed bytes: lines removed in ``start:middle``, added in ``middle:end``.
+
+    Each with its line end. Where the lines are not kept, ``start`` is ``end``, and the block has no other.
+    """
 
     document: int
     number: int
-    removed: bytes | None
-    added: bytes | None
+    start: int
+    middle: int
+    end: int
 
 
 def index(store: Store, *, budget: int = 1000) -> int:
@@ -81,7 +79,7 @@ def index(store: Store, *, budget: int = 1000) -> int:
     if not _waiting(store, reached_by(store), 1):
         return 0
     with store.transaction():
-        if not exists(store):
+        if not _exists(store):
             for statement in TABLES:
                 store.db.execute(statement)
         return _fill(store, budget)
@@ -92,6 +90,30 @@ def clear(store: Store) -> None:
     with store.transaction():
         for table in ("search_lines", "search_block"):
             store.db.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def reached_by(store: Store) -> Position:
+    """The last version that the index covers."""
+    if not _exists(store):
+        return START
+    row = store.db.execute("SELECT entry, document, number FROM search_block ORDER BY id DESC LIMIT 1").fetchone()
+    return Position(*row) if row else START
+
+
+def _exists(store: Store) -> bool:
+    return store.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'search_block'").fetchone() is not None
+
+
+def _waiting(store: Store, after: Position, limit: int) -> list[tuple[Position, int | None, int | None]]:
+    """The next versions after a position, each with the contents of its first parent and its own."""
+    rows = store.db.execute(
+        "SELECT v.entry, v.document, v.number, p.content, v.content FROM version v INDEXED BY version_entry"
+        " LEFT JOIN version p ON p.document = v.document AND p.number = v.parent"
+        " WHERE v.entry >= ? AND (v.entry, v.document, v.number) > (?,?,?)"
+        " ORDER BY v.entry, v.document, v.number LIMIT ?",
+        (after.entry, *after, limit),
+    ).fetchall()
+    return [(Position(*row[:3]), row[3], row[4]) for row in rows]
 
 
 def _fill(store: Store, budget: int) -> int:
@@ -116,33 +138,11 @@ def _fill(store: Store, budget: int) -> int:
     return done
 
 
-def _waiting(store: Store, after: Position, limit: int) -> list[tuple[Position, int | None, int | None]]:
-    """The next versions after a position, each with the contents of its first parent and its own."""
-    rows = store.db.execute(
-        "SELECT v.entry, v.document, v.number, p.content, v.content FROM version v INDEXED BY version_entry"
-        " LEFT JOIN version p ON p.document = v.document AND p.number = v.parent"
-        " WHERE v.entry >= ? AND (v.entry, v.document, v.number) > (?,?,?)"
-        " ORDER BY v.entry, v.document, v.number LIMIT ?",
-        (after.entry, *after, limit),
-    ).fetchall()
-    return [(Position(*row[:3]), row[3], row[4]) for row in rows]
-
-
-def exists(store: Store) -> bool:
-    row = store.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'search_block'").fetchone()
-    return row is not None
-
-
-def reached_by(store: Store) -> Position:
-    """The last version that the index covers."""
-    if not exists(store):
-        return START
-    row = store.db.execute("SELECT entry, document, number FROM search_block ORDER BY id DESC LIMIT 1").fetchone()
-    return Position(*row) if row else START
-
-
 def _content(store: Store, id_: int | None) -> bytes:
     return b"" if id_ is None else store.contents.get(id_)
+
+
+# -- what a version changed
 
 
 class _Lines(NamedTuple):
@@ -150,7 +150,6 @@ class _Lines(NamedTuple):
 
     removed: bytes
     added: bytes
-    whole: bool = False
     binary: bool = False
     lost: bool = False
 
@@ -160,12 +159,12 @@ class _Lines(NamedTuple):
 
     @property
     def are_kept(self) -> bool:
-        return self.size <= (KEPT_WHOLE if self.whole else KEPT) and not (self.binary or self.lost)
+        return self.size <= KEPT and not (self.binary or self.lost)
 
     def text(self) -> Iterator[str]:
         """What there is to index."""
         for side in (self.removed, self.added):
-            parts = TEXT.findall(side) if self.binary else side.split(b"\n")
+            parts = PRINTABLE.findall(side) if self.binary else side.split(b"\n")
             yield from (characters(part) for part in parts if len(part) > 2)
         if self.binary:
             yield BINARY
@@ -185,7 +184,7 @@ def _changed(old: bytes, new: bytes) -> _Lines:
         added += new_lines[hunk.new_start : hunk.new_end]
     moved = Counter(removed) & Counter(added)
     binary = lines.is_binary(old) or lines.is_binary(new)
-    return _Lines(_without(removed, moved), _without(added, moved), not old or not new, binary)
+    return _Lines(_without(removed, moved), _without(added, moved), binary)
 
 
 def _without(changed: Sequence[bytes], moved: Counter[bytes]) -> bytes:
@@ -199,15 +198,24 @@ def _without(changed: Sequence[bytes], moved: Counter[bytes]) -> bytes:
     return b"".join(kept)
 
 
-class _Block:
-    """Consecutive versions that share one row of the index; one whose lines are not kept has a row to itself."""
+def characters(text: bytes) -> str:
+    """One character for each byte, whatever the encoding is; NUL would end the text for FTS5."""
+    return text.decode("latin-1").replace("\0", "\u2400")
 
-    def __init__(self, id_: int, changes: Iterable[Change] = (), reached: Position = START) -> None:
+
+# -- blocks
+
+
+class _Block:
+    """A block that is being filled."""
+
+    def __init__(self, id_: int, packed: bytes = b"", reached: Position = START) -> None:
         self.id = id_
         self.reached = reached
-        self._changes = list(changes)
+        self._packed = packed
+        self._count = len(parse(packed))
+        self._closed = self._count > 0 and not holds_lines(packed)
         self._text: set[str] = set()
-        self._size = sum(len(c.removed or b"") + len(c.added or b"") for c in self._changes)
 
     @classmethod
     def last(cls, store: Store) -> _Block:
@@ -216,78 +224,64 @@ class _Block:
         if row is None:
             return cls(1)
         try:
-            return cls(row[0], parse(unpack(row[1])), reached_by(store))
+            return cls(row[0], unpack(row[1]), reached_by(store))
         except Damaged:
             return cls(row[0] + 1, reached=reached_by(store))
 
     def takes(self, changed: _Lines) -> bool:
         """Whether there is room for one more version."""
-        if not self._changes:
+        if not self._count:
             return True
-        full = len(self._changes) >= BLOCK or self._size + changed.size > BLOCK_BYTES
-        return not full and changed.are_kept and self._changes[-1].removed is not None
+        full = self._count >= BLOCK or len(self._packed) + changed.size > BLOCK_BYTES
+        return not (full or self._closed) and changed.are_kept
 
     def add(self, position: Position, changed: _Lines) -> None:
-        sides = (changed.removed, changed.added) if changed.are_kept else (None, None)
-        self._changes.append(Change(position.document, position.number, *sides))
+        """Take in what a version changed: a line of numbers, and the lines if they are kept."""
+        if changed.are_kept:
+            sizes = (position.document, position.number, len(changed.removed), len(changed.added))
+            self._packed += b"%d %d %d %d\n" % sizes + changed.removed + changed.added
+        else:
+            self._packed += b"%d %d\n" % (position.document, position.number)
+            self._closed = True
+        self._count += 1
         self._text.update(changed.text())
-        self._size += changed.size
 
     def write(self, store: Store) -> None:
-        """Put the block where readers find it: more of a block that was there adds to its trigrams."""
+        """Put the block where readers find it; what a block already had in FTS5 stays there."""
         if self._text:
             text = "\n".join(sorted(self._text))
             store.db.execute("INSERT INTO search_lines (rowid, text) VALUES (?,?)", (self.id, text))
         store.db.execute(
             "INSERT OR REPLACE INTO search_block (id, entry, document, number, data) VALUES (?,?,?,?,?)",
-            (self.id, *self.reached, _pack(self._changes)),
+            (self.id, *self.reached, _pack(self._packed)),
         )
 
 
-def characters(text: bytes) -> str:
-    """One character for each byte, whatever its encoding; NUL would end the text."""
-    return text.decode("latin-1").replace("\0", "\u2400")
+def _pack(packed: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=9, write_checksum=True).compress(packed)
 
 
-def _pack(changes: Iterable[Change]) -> bytes:
-    """A block's changes, oldest first: each a line of numbers and its bytes, compressed with a checksum."""
-    out = []
-    for change in changes:
-        removed, added = change.removed, change.added
-        if removed is None or added is None:
-            out.append(b"%d %d\n" % (change.document, change.number))
-        else:
-            sizes = (change.document, change.number, len(removed), len(added))
-            out += (b"%d %d %d %d\n" % sizes, removed, added)
-    return zstandard.ZstdCompressor(level=9, write_checksum=True).compress(b"".join(out))
-
-
-def unpack(data: bytes) -> bytes:
-    """A block's data as they were packed. Raises Damaged."""
+def unpack(data: bytes, decompressor: zstandard.ZstdDecompressor | None = None) -> bytes:
+    """A block's changes, packed as ``parse`` reads them; a decompressor can serve many times. Raises Damaged."""
     try:
-        return zstandard.ZstdDecompressor().decompress(data)
+        return (decompressor or zstandard.ZstdDecompressor()).decompress(data)
     except zstandard.ZstdError as error:
         raise Damaged(f"A block of the search index is damaged: {error}.") from error
 
 
 def holds_lines(packed: bytes) -> bool:
-    """Whether the changed lines of a block are kept with it; else it stands for a single version."""
+    """Whether the lines of a block's changes are kept with it; else it stands for a single version."""
     return packed.count(b" ", 0, packed.find(b"\n")) == 3
 
 
 def parse(packed: bytes) -> list[Change]:
     """The changes of a block, oldest first."""
     out = []
-    at = 0
-    while at < len(packed):
-        end = packed.index(b"\n", at)
-        document, number, *sizes = map(int, packed[at:end].split())
-        at = end + 1
-        removed = added = None
-        if sizes:
-            removed, added = packed[at : at + sizes[0]], packed[at + sizes[0] : at + sum(sizes)]
-            at += sum(sizes)
-        out.append(Change(document, number, removed, added))
+    at, end = 0, len(packed)
+    while at < end:
+        start = packed.index(b"\n", at) + 1
+        document, number, *sizes = map(int, packed[at:start].split())
+        removed, added = sizes or (0, 0)
+        at = start + removed + added
+        out.append(Change(document, number, start, start + removed, at))
     return out
-
-

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .files import Stamp, describe
+from .files import Stamp
 from .ignore import IGNORE_FILES, Rules, is_ours, is_secret
 
 Reason = Literal["ignored", "secret", "too large", "unreadable", "outside", "not a file"]
@@ -56,7 +56,8 @@ def walk(
     all that is ignored, but no likely secret; ``without`` folders hold
     histories and are never looked into. Sizes in bytes.
     """
-    wanted_folders = {folder for path in (*known, *named) for folder in folders(path)}
+    parents = {path.rpartition("/")[0] for path in (*known, *named)}
+    wanted_folders = parents.union(folder for path in parents for folder in folders(path))
     result = Walk()
     start = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     _folder(start, "", Rules(), result, (known, set(named), wanted_folders, set(without), largest))
@@ -122,11 +123,9 @@ def _unwanted(name: str, path: str, rules: Rules, asked: bool) -> Reason | None:
 
 
 def _impossible(status: os.stat_result, largest: int) -> Reason | None:
-    if stat.S_ISLNK(status.st_mode):
-        return None
-    if describe(status.st_mode) != "a file":
-        return "not a file"
-    return "too large" if status.st_size > largest else None
+    if stat.S_ISREG(status.st_mode):
+        return "too large" if status.st_size > largest else None
+    return None if stat.S_ISLNK(status.st_mode) else "not a file"
 
 
 def folders(path: str) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 import logging
 import os
 import threading
@@ -22,8 +21,8 @@ from typing import Any
 
 from workspace import Usage
 
-from . import failures, prices, tokens
-from .assemble import Calls, is_object
+from . import failures, prices, sending, tokens
+from .assemble import Calls
 from .base import Finish, Message, ModelError, Reply, TextDelta, Tool
 
 PATIENCE = 300.0
@@ -41,7 +40,6 @@ _ENVIRONMENT = {
 }
 _LATE = ("openai.resources.chat", "anyio._backends._asyncio")
 """What litellm imports with the first call, in the event loop, for up to a second."""
-_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content")
 _FINISHES: dict[str, Finish] = {
     "stop": "stop",
     "tool_calls": "tool_calls",
@@ -120,7 +118,7 @@ class LiteLLM:
         self._route = route or name
         self._key = api_key
         self._key_name = key_name
-        self._patience = patience
+        self.patience = patience
         self._options = dict(options or {})
         if api_base:
             self._options["api_base"] = api_base
@@ -142,11 +140,11 @@ class LiteLLM:
         try:
             litellm = await asyncio.to_thread(load)
             _forget_other_loops(litellm)
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 response = await litellm.acompletion(**self._request(litellm, messages, tools, limit))
             while True:
                 try:
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout(self.patience):
                         chunk = await anext(response)
                 except StopAsyncIteration:
                     break
@@ -195,10 +193,10 @@ class LiteLLM:
 
         request: dict[str, Any] = {
             "model": self._route,
-            "messages": [_sendable(message) for message in messages],
+            "messages": sending.messages(messages, self._route),
             "stream": True,
             "stream_options": {"include_usage": True},  # else usage is 0 or a guess
-            "timeout": httpx.Timeout(self._patience, connect=CONNECT),
+            "timeout": httpx.Timeout(self.patience, connect=CONNECT),
             "num_retries": 0,  # the loop retries
             "max_retries": 0,
             **self._options,
@@ -211,13 +209,7 @@ class LiteLLM:
             known = litellm.get_supported_openai_params(model=self._route)
             if known is not None and "tools" not in known:
                 raise ModelError(f"{self.name} cannot call tools, so it cannot work here: choose another model.")
-            request["tools"] = [
-                {
-                    "type": "function",
-                    "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
-                }
-                for t in tools
-            ]
+            request["tools"] = sending.tools(tools)
         return request
 
     def _finish(self, response: Any, said: str, calls: Calls) -> Finish:
@@ -298,28 +290,3 @@ def usage_of(reports: Iterable[Any], spoke: bool, thought: bool) -> tuple[Usage,
 def _delta(chunk: Any) -> Any:
     choices = getattr(chunk, "choices", None)
     return choices[0].delta if choices else None
-
-
-def _sendable(message: Message) -> dict[str, Any]:
-    """A message as every provider takes it: known fields, whole Unicode, arguments that are an object.
-
-    Most providers refuse a conversation in which an earlier call's arguments are malformed.
-    """
-    sent = {name: _clean(message[name]) for name in _FIELDS if message.get(name) is not None}
-    for call in sent.get("tool_calls", ()):
-        function = call["function"]
-        raw = function.get("arguments") or "{}"
-        function["arguments"] = raw if is_object(raw) else json.dumps({"malformed_arguments": raw})
-    sent.setdefault("content", None if sent.get("tool_calls") else "")
-    return sent
-
-
-def _clean(value: Any) -> Any:
-    """A copy of a JSON value without lone surrogates, which cannot be sent."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return value

@@ -303,14 +303,16 @@ def main(words: list[str]) -> int:
             return _lines()
         name, values, arguments = _parse(words)
         if words == ["help"]:
-            _sys.stdout.write(SYNTAX + "\n")
-            _sys.stdout.flush()
+            _show("help", SYNTAX + "\n", False)
         _show(name, _link.call(name, values, arguments).wait(), False)
     except _Usage as error:
         _sys.stderr.write(f"wk: {error}\n")
         return 2
     except WkError as error:
         _tell([error])
+        return 1
+    except BrokenPipeError:  # whoever read has left
+        _os.dup2(_os.open(_os.devnull, _os.O_WRONLY), 1)
         return 1
     return 0
 

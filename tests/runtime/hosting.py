@@ -162,6 +162,10 @@ class Watcher:
         self.gaps += delta.offset > len(known)
         self.texts[delta.operation] = known[: delta.offset] + delta.text
 
+    async def until_ended(self, place: Place, operation: int) -> None:
+        """Take events until an operation has ended and this has been told."""
+        await self.until(lambda: (found := place.operation(operation)).ended is not None and self.entry >= found.last)
+
     async def until(self, seen: Callable[[], bool]) -> None:
         """Take events until something is so; none for a long while is a failure."""
         while not seen():

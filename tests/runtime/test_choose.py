@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtime.models import keys
+from runtime.models import keys, local
 from runtime.models.base import Reply
 from runtime.models.choose import PROVIDERS, NoModel, available, choose, read_config
 from runtime.models.local import SERVERS, Server
@@ -25,8 +25,9 @@ NOBODY: tuple[Server, ...] = ()
 
 
 @pytest.fixture(autouse=True)
-def _no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_keyring_and_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
+    monkeypatch.setattr(local, "TIMEOUT", 30.0)
 
 
 def pick(name: str | None = None, config: Any = None, servers: tuple[Server, ...] = NOBODY, **environ: str) -> str:

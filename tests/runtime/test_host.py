@@ -47,7 +47,7 @@ async def finish(place: Place, client: Client, operation: int, pieces: int) -> N
     """Attach, let a run go on, and see it finish with its whole text."""
     watcher = Watcher(client, await client.call(Attach()))
     await client.call(go_on())
-    await watcher.until(lambda: place.operation(operation).outcome is not None)
+    await watcher.until_ended(place, operation)
     assert watcher.texts[operation] == place.payload(operation) == typed(pieces)
     assert place.operation(operation).outcome == "done"
     assert watcher.gaps == 0
@@ -111,7 +111,7 @@ async def test_a_client_killed_in_the_midst_of_a_flood_hurts_nobody(place: Place
             visitor.kill()
             visitor.communicate()
         await client.call(go_on("dry"))
-        await watcher.until(lambda: place.operation(operation).outcome is not None)
+        await watcher.until_ended(place, operation)
         assert place.operation(operation).outcome == "done"
 
 
@@ -216,7 +216,7 @@ async def test_a_killed_host_is_replaced_and_the_workspace_recovers(place: Place
         assert place.operation(operation).outcome == "unknown"
         done = await client.call(Prompt("s1", "say:1"))
         watcher = Watcher(client, await client.call(Attach()))
-        await watcher.until(lambda: place.operation(done).outcome == "done")
+        await watcher.until_ended(place, done)
     with History.open(place.root) as history:
         assert history.content(history.version("notes.txt", 1)).decode() == typed(10)
         assert not verify(history.store).problems
@@ -306,6 +306,19 @@ class Unwilling(Typist):
 class Defective(Typist):
     async def start(self) -> None:
         raise KeyError("typewriter")
+
+
+class Hasty(Typist):
+    async def start(self) -> None:
+        await super().start()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def test_hosts_that_leave_at_once_are_not_started_for_ever(place: Place) -> None:
+    with pytest.raises(WorkspaceError, match=r"leaves as soon as it has started; .*host\.log says why"):
+        async with Client.connect(place.root, core="tests.runtime.test_host:Hasty"):
+            pass
+    assert 1 < place.log.count("ready") < 10
 
 
 @pytest.mark.parametrize(

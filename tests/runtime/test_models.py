@@ -300,8 +300,15 @@ async def test_nobody_listening_may_pass() -> None:
 
 async def test_silence_is_given_up_and_the_connection_closed() -> None:
     async with Provider([TWO_CALLS], ["hang"]) as provider:
+        model = model_at(provider)
+
+        async def listen() -> None:
+            async for piece in model.stream(PROMPT, [RUN]):
+                if isinstance(piece, TextDelta) and piece.text.endswith("where we are."):
+                    model.patience = 0.05
+
         with pytest.raises(ModelError, match="in time") as raised:
-            await ask(model_at(provider, patience=0.3))
+            await listen()
         await asyncio.wait_for(provider.gone.wait(), 10)
     assert raised.value.retry
     assert raised.value.text == "Let me look, and then say where we are."
@@ -398,6 +405,21 @@ async def test_anthropic_takes_a_conversation_with_malformed_arguments() -> None
     ]
     async with Provider([TWO_CALLS, reply("Again.")]) as provider:
         assert (await ask(model_at(provider, "anthropic/claude-sonnet-4-5"), history)).text == "Again."
+
+
+async def test_mistral_gets_ids_of_nine_characters_and_no_word_of_a_user_after_a_result() -> None:
+    async with Provider([TWO_CALLS, reply("Done.")]) as provider:
+        model = model_at(provider, "mistral/devstral-medium-latest", api_base=provider.url)
+        history = [*PROMPT, *answered(await ask(model)), {"role": "user", "content": "Somebody edited a.txt."}]
+        before = json.dumps(history)
+        assert (await ask(model, history)).text == "Done."
+        sent = provider.requests[1].body["messages"]
+    assert json.dumps(history) == before
+    ids = [call["id"] for call in sent[2]["tool_calls"]]
+    assert [message["tool_call_id"] for message in sent[3:]] == ids
+    assert all(len(id) == 9 and id.isalnum() for id in ids)
+    assert len(set(ids)) == 2
+    assert sent[-1]["content"] == "fine\n\nSomebody edited a.txt."
 
 
 async def test_ollama_gives_parallel_calls_and_reads_as_much_as_it_is_asked_to() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from runtime import sandbox
+from runtime import limits, sandbox
 from runtime.mounts import View
 from runtime.output import Output
 from runtime.sandbox import Limits, Ran, SandboxError
@@ -639,7 +639,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """A folder in which bubblewrap is looked for instead."""
     place = tmp_path / "bin"
     place.mkdir()
-    monkeypatch.setattr(sandbox, "_PROGRAMS", str(place))
+    monkeypatch.setattr(limits, "PROGRAMS", str(place))
     for function in (sandbox.available, sandbox._sized):
         function.cache_clear()
     yield place

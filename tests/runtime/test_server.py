@@ -21,8 +21,10 @@ import pytest
 
 from runtime import endpoint
 from runtime.client import Caller, Client, HostGone, LocalClient, status
+from runtime.connection import PIPELINE, UNREAD
+from runtime.endpoint import LINE
 from runtime.protocol import VERSION, Act, Attach, Interrupt, Open, Prompt, Reply, Status, Stop, decode, encode
-from runtime.server import LINE, PIPELINE, UNREAD, Server
+from runtime.server import Server
 from workspace import Act as WorkspaceAct
 from workspace import NotFound, WorkspaceError, location
 
@@ -119,7 +121,7 @@ async def test_a_prompt_is_journalled_and_its_text_arrives(caller: Caller, place
     operation = await caller.call(Prompt(await caller.call(Open()), "say:500 write:notes.txt wait:go say:500"))
     await watcher.until(lambda: watcher.texts.get(operation) == typed(500))
     await caller.call(Act("continue", {"name": "go"}))
-    await watcher.until(lambda: place.operation(operation).outcome is not None)
+    await watcher.until_ended(place, operation)
     assert watcher.texts[operation] == typed(1000) == place.payload(operation)
     assert (place.root / "notes.txt").read_text() == typed(500)
     assert watcher.gaps == 0
@@ -142,18 +144,18 @@ async def test_a_command_that_is_refused_is_answered_with_its_sentence(caller: C
 
 async def test_whoever_attaches_at_whatever_moment_knows_the_whole_text(place: Place) -> None:
     async with serving(place), Client.connect(place.root) as first:
-        operation = await first.call(Prompt("s1", "say:3000 wait:end"))
+        operation = await first.call(Prompt("s1", "say:1000 wait:end"))
 
         async def watch(after: int) -> Watcher:
             async with Client.connect(place.root) as client:
                 while (await client.call(Act("continue", {"name": ""})))["typed"] < after:
                     pass
                 watcher = Watcher(client, await client.call(Attach()))
-                await watcher.until(lambda: watcher.texts.get(operation) == typed(3000))
+                await watcher.until(lambda: watcher.texts.get(operation) == typed(1000))
                 return watcher
 
-        watchers = await asyncio.gather(*(watch(after) for after in range(0, 3000, 200)))
-        assert [watcher.gaps for watcher in watchers] == [0] * 15
+        watchers = await asyncio.gather(*(watch(after) for after in range(0, 1000, 125)))
+        assert [watcher.gaps for watcher in watchers] == [0] * 8
 
 
 class Late(Typist):
@@ -188,7 +190,7 @@ async def test_a_run_goes_on_when_its_client_leaves(place: Place) -> None:
         await alone(second)
         watcher = Watcher(second, await second.call(Attach()))
         await second.call(Act("continue", {"name": "go"}))
-        await watcher.until(lambda: place.operation(operation).outcome == "done")
+        await watcher.until_ended(place, operation)
 
 
 async def test_a_command_is_carried_out_although_its_client_has_left(place: Place) -> None:
@@ -382,6 +384,23 @@ async def test_the_host_stays_while_somebody_is_connected_or_something_runs(plac
     await running
 
 
+@pytest.mark.parametrize("ticks", range(8))
+async def test_who_comes_as_the_host_leaves_is_served_or_hung_up_on_but_never_refused(
+    place: Place, ticks: int
+) -> None:
+    async with serving(place) as server:
+        with socket.socket(socket.AF_UNIX) as newcomer:
+            newcomer.connect(str(place.socket))
+            newcomer.sendall(encode(Status(), 1))
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            server.leave("now")
+            with suppress(ConnectionError), newcomer.makefile("rb") as lines:
+                for line in await asyncio.to_thread(lines.readlines):
+                    reply, _ = decode(line)
+                    assert reply.error is None
+
+
 async def test_stop_is_answered_once_everything_is_recorded_and_let_go(place: Place) -> None:
     async with serving(place), Client.connect(place.root) as client:
         operation = await client.call(Prompt("s1", "say:10 wait:never"))
@@ -444,7 +463,7 @@ try:
     connection.shutdown(socket.SHUT_WR)
 except OSError:
     pass
-sys.stdout.write(connection.makefile().read())
+sys.stdout.write(connection.makefile().readline())
 """
 
 

@@ -105,8 +105,10 @@ def comes_back_and_sees_it_finish(place: Place, line: Line, host: int, operation
         texts = {text["operation"]: text["text"] for text in said["snapshot"]["texts"]}
         assert texts[operation] == typed(100)
         call(place.root, Act("continue", {"name": "go"}), start=False)
-        while place.operation(operation).outcome is None:
+        told = 0
+        while place.operation(operation).outcome is None or told < place.operation(operation).last:
             event = first_line(again)
+            told = event.get("entry", told)
             if event.get("operation") == operation:
                 texts[operation] = texts[operation][: event["offset"]] + event["text"]
         assert texts[operation] == typed(200) == place.payload(operation)

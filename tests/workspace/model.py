@@ -33,32 +33,30 @@ class Crash(BaseException):
 
 # -- points at which things happen
 
-_CALLS = frozenset(
-    {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.chmod", "os.scandir"}
-)
+_CALLS = frozenset({"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.chmod"})
 _watching: list[Points] = []
 
 
 class Points:
-    """The points that an act passes, in order: the named steps, and the moments before system calls.
+    """The points that an act passes, in order, as ``(kind, number)``.
 
-    ``plan`` says what happens at the nth step or the nth call, as ``("step", n)`` or ``("call", n)``.
+    Kinds are ``step``, a named step of the write path; ``call``, the moment before a system
+    call that changes the directory; ``look``, before one that only looks, whose number
+    depends on how young files are. ``plan`` says what happens at which point.
     """
 
     def __init__(self, plan: dict[tuple[str, int], Callable[[], None]] | None = None) -> None:
         self.plan = plan or {}
         self.passed: list[tuple[str, int]] = []
-        self.names: list[str] = []
         self.quiet = False
-        self._counts = {"step": 0, "call": 0}
+        self._counts = {"step": 0, "call": 0, "look": 0}
 
-    def reach(self, kind: str, name: str) -> None:
+    def reach(self, kind: str) -> None:
         if self.quiet:
             return
         point = (kind, self._counts[kind])
         self._counts[kind] += 1
         self.passed.append(point)
-        self.names.append(name)
         if (happens := self.plan.get(point)) is not None:
             self.quiet = True
             try:
@@ -67,7 +65,7 @@ class Points:
                 self.quiet = False
 
     def step(self, name: str) -> None:
-        self.reach("step", name)
+        self.reach("step")
 
     @contextmanager
     def watch(self, work: Workspace | None = None) -> Iterator[None]:
@@ -84,23 +82,32 @@ class Points:
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if _watching and event in _CALLS:
-        if event == "open" and (arguments[1] is not None or not isinstance(arguments[2], int)):
-            return  # Python's own files, such as modules
-        _watching[-1].reach("call", event)
+    if not _watching:
+        return
+    if event in _CALLS:
+        _watching[-1].reach("call")
+    elif event == "os.scandir":
+        _watching[-1].reach("look")
+    elif event == "open" and arguments[1] is None:  # by os.open: Python's own files come with a mode
+        _watching[-1].reach("call" if arguments[2] & os.O_CREAT else "look")
 
 
 sys.addaudithook(_audit)
 
 
 class Watched(Workspace):
-    """A workspace whose points count from the first moment of opening it."""
+    """A workspace whose points count from the first moment of opening it.
+
+    Nothing is synced: here processes die, and what they wrote stays with the kernel.
+    """
 
     points: Points = Points()
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.step = self.points.step
+        self.store.db.execute("PRAGMA synchronous=OFF")
+        self._files.sync = lambda: None  # type: ignore[method-assign]
 
 
 def crash() -> None:
@@ -133,14 +140,14 @@ def look(path: Path) -> Seen | None:
     return None
 
 
-def snapshot(root: Path) -> Tree:
-    """Every file and link below the folder, without what is ours."""
+def snapshot(root: Path, *, ours: bool = False) -> Tree:
+    """Every file and link below the folder; those of ours only where asked for."""
     found: Tree = {}
     base = os.fsencode(root)
     for folder, folders, files in os.walk(base):
         for name in [*files, *folders]:
             full = os.path.join(folder, name)
-            if name == b".wukong" or name.startswith(TEMPORARY.encode()):
+            if name == b".wukong" or (name.startswith(TEMPORARY.encode()) and not ours):
                 continue
             if (seen := look(Path(os.fsdecode(full)))) is not None:
                 found[to_path(os.path.relpath(full, base))] = seen

@@ -19,13 +19,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from workspace import Act, History, NotFound, Version, Workspace, WorkspaceError
+from workspace import Act, History, NotFound, Version, WorkspaceError
 
 from .model import Crash, Model, Outside, People, Points, Seen, Tree, crash, leftovers, reopen, snapshot
 
 BASE = b"".join(b"line %d of the beginning\n" % n for n in range(8))
 NAMES = ["a", "b", "c", "d/x", "d/y", "ü \n", os.fsdecode(b"\xff\x1b[0m"), "d", "d/y/z"]
 WHOLE = [BASE, b"", b"\0\1 binary", b"no line end", b"one\r\ntwo\r\n", b"\xff\xfe\n", BASE.upper(), BASE * 40]
+
+KINDS = [
+    "write", "append", "insert", "insert", "change", "change", "replace", "truncate", "delete", "rename", "chmod",
+    "symlink", "folder", "pipe", "clear",
+]  # fmt: skip
 
 names = st.sampled_from(NAMES)
 places = st.integers(0, 11)
@@ -34,13 +39,14 @@ changes = st.lists(
 )
 outside_edits = st.builds(
     lambda kind, path, to, at, whole: (kind, path, to, at, whole),
-    st.sampled_from(
-        ["write", "append", "insert", "insert", "change", "change", "replace", "truncate", "delete", "rename", "chmod"]
-        + ["symlink", "folder", "pipe", "clear"]
-    ),
+    st.sampled_from(KINDS),
     names, names, places, st.sampled_from([None, None, *WHOLE]),
 )  # fmt: skip
-points = st.one_of(st.tuples(st.just("step"), st.integers(0, 9)), st.tuples(st.just("call"), st.integers(0, 40)))
+points = st.one_of(
+    st.tuples(st.just("step"), st.integers(0, 9)),
+    st.tuples(st.just("call"), st.integers(0, 20)),
+    st.tuples(st.just("look"), st.integers(0, 20)),
+)
 plans = st.one_of(
     st.none(), st.none(), st.lists(st.tuples(points, st.none() | outside_edits), min_size=1, max_size=3)
 )
@@ -59,7 +65,6 @@ class Machine(RuleBasedStateMachine):
         self.forks: list[tuple[int, int]] = []
         self.count = 0
         self.work = reopen(self.root, self.store)
-        self._fast()
 
     def teardown(self) -> None:
         self.work.close()
@@ -71,10 +76,6 @@ class Machine(RuleBasedStateMachine):
         shutil.rmtree(self.top)
 
     # -- inside
-
-    def _fast(self) -> None:
-        """Nothing here tests power failures: let the operating system sync."""
-        self.work.store.db.execute("PRAGMA synchronous=OFF")
 
     def _line(self) -> bytes:
         self.count += 1
@@ -149,7 +150,6 @@ class Machine(RuleBasedStateMachine):
                 break
             except Crash:
                 plan = None
-        self._fast()
         if quiet and not plan:
             entries = self.work.store.journal.entries(after=before)
             strange = [v for e in entries if e.kind in ("outside", "merge") for v in self._versions(e.id)]
@@ -416,7 +416,6 @@ class Machine(RuleBasedStateMachine):
         self.work.close()
         self.people.do(*(self._outside(drawn) for drawn in edits))
         self.work = reopen(self.root, self.store)
-        self._fast()
         if quiet and not edits:
             assert self.work.cursor == before
         self._check(False)

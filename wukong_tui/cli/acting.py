@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
-from workspace import (
-    Conflict,
-    Conflicted,
-    NeedsConsent,
-    Operation,
-    Scanned,
-    Version,
-    Workspace,
-    WorkspaceError,
-    takeback,
-)
-from workspace.addresses import operation_of
-from workspace.takeback import Touch
+from workspace import NeedsConsent, Skipped, WorkspaceError
 from workspace.visible import visible
 from workspace.workspace import check_not_too_wide
 
-from . import records
-from .common import Place, act, columns, emit, json_option, label, lines_of, listing, note, plural, say, size
+from .common import Place, columns, emit, json_option, lines_of, listing, note, plural, say, size
 from .reading import ACCENT, print_coverage
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 preview_option = click.option("--dry-run", "-n", is_flag=True, help="Only say what it would do.")
+
+Record = Mapping[str, Any]
+SHOWN = 40
+"""Documents listed at most, where an act touches very many."""
 
 
 @click.command(short_help="Record what changed on disk.")
@@ -51,45 +42,30 @@ def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_
             yes = _confirmed(f"{error} Record it?", default=False)
             if not yes:
                 raise WorkspaceError("Nothing was done.") from None
-    if not named and not largest and _through_host(place, as_json, "scan", "Recorded"):
-        return
-    with place.starting() as work:
-        first = work.cursor == 0
-        inside = [place.path(work, path) for path in named]
-        limit = largest * 1024 * 1024 if largest else None
-        scanned = work.scan(act("scan", "scan"), named=inside, largest=limit, consent=yes)
-        if as_json:
-            emit(
-                {
-                    "operation": scanned.operation,
-                    "files": scanned.files,
-                    "bytes": scanned.bytes,
-                    "versions": records.made(scanned.versions),
-                    "skipped": [records.skipped(skipped) for skipped in scanned.skipped],
-                }
-            )
-        else:
-            _say_scanned(work, scanned, first)
-        for conflict in scanned.conflicts:
-            note(f"{conflict.path}: {conflict.reason}; what is on disk was kept.")
+    with place.acting(begin=True) as do:
+        found = do("scan", named=named, largest=largest * 1024 * 1024 if largest else None, consent=yes)
+    if as_json:
+        emit({key: found[key] for key in ("operation", "files", "bytes", "versions", "skipped")})
+    else:
+        _say_scanned(found)
+    for conflict in found["conflicts"]:
+        note(f"{conflict['path']}: {conflict['reason']}; what is on disk was kept.")
 
 
-def _say_scanned(work: Workspace, scanned: Scanned, first: bool) -> None:
-    if first:
-        say(f"Recorded {plural(scanned.files, 'file')}, {size(scanned.bytes)}, of {work.root}.")
-        say(f"The history is in {work.folder}.", dim=True)
-        print_coverage(list(scanned.skipped))
-    elif not scanned.versions:
+def _say_scanned(found: Record) -> None:
+    versions = found["versions"]
+    if begun := found["begun"]:
+        say(f"Recorded {plural(found['files'], 'file')}, {size(found['bytes'])}, of {begun['root']}.")
+        say(f"The history is in {begun['folder']}.", dim=True)
+        print_coverage([Skipped(**skipped) for skipped in found["skipped"]])
+    elif not versions:
         say("Nothing had changed.")
     else:
-        for version in records.by_path(scanned.versions)[:40]:
-            columns(
-                (f"  {version.change:7}", ACCENT),
-                f"{version.path}@{version.number}  {lines_of(version.added, version.removed)}",
-            )
-        if len(scanned.versions) > 40:
-            say(f"  … and {len(scanned.versions) - 40:,} more")
-        say(f"Recorded {plural(len(scanned.versions), 'change')} as op:{scanned.operation}.")
+        for version in versions[:SHOWN]:
+            counts = lines_of(version["added"], version["removed"])
+            columns((f"  {version['change']:7}", ACCENT), f"{version['document']}@{version['version']}  {counts}")
+        _say_rest(versions)
+        say(f"Recorded {plural(len(versions), 'change')} as op:{found['operation']}.")
 
 
 @click.command(short_help="Make documents equal to an address.")
@@ -101,32 +77,10 @@ def _say_scanned(work: Workspace, scanned: Scanned, first: bool) -> None:
 @click.pass_obj
 def restore(place: Place, address: str, paths: Sequence[str], dry_run: bool, yes: bool, as_json: bool) -> None:
     """Make documents equal to ADDRESS: PATH@12, PATH@{10m ago}, or @{14:03} or op:12 for all or PATHS."""
-    asked = {"address": address, "paths": list(paths), "dry_run": dry_run}
-    if _through_host(place, as_json, "restore", "Restored", **asked):
-        return
-    with place.writing() as work:
-        found = place.resolve(work, address)
-        if found.path is not None and paths:
-            raise click.UsageError("PATHS go with an address of the whole workspace, such as @{10m ago}.")
-        if found.branch is not None:
-            raise click.UsageError(f"Restore takes a moment or a document; {address}:PATH names one on a branch.")
-        wanted = [found.path] if found.path is not None else [place.path(work, path) for path in paths]
-        work.catch_up()
-        if found.numbered and found.version is not None:
-            plan = takeback.restore_version(work, found.version)
-        else:
-            plan = takeback.restore(work, found.cursor, wanted)
-        touches = takeback.preview(work, plan)
-        if not _agreed(touches, plan.conflicts, dry_run, yes, as_json, f"Restore {address}?"):
-            return
-        # The name says for good what was restored: "@-1" and "10m ago" mean something else tomorrow.
-        if found.numbered and found.version is not None:
-            name = f"{found.path}@{found.version.number}"
-            made = work.restore(version=found.version, act=act("restore", name))
-        else:
-            name = f"{found.path}@{{op:{found.cursor}}}" if found.path else " ".join([f"op:{found.cursor}", *wanted])
-            made = work.restore(cursor=found.cursor, paths=wanted, act=act("restore", name))
-        _say_done(made, "Restored", as_json)
+    with place.acting() as do:
+        preview = do("restore", address=address, paths=paths, dry_run=True)
+        if _agreed(preview, dry_run, yes, as_json, f"Restore {address}?"):
+            _say_done(do("restore", address=address, paths=paths), "Restored", as_json)
 
 
 @click.command(short_help="Take out what operations did.")
@@ -137,20 +91,13 @@ def restore(place: Place, address: str, paths: Sequence[str], dry_run: bool, yes
 @click.pass_obj
 def revert(place: Place, operations: Sequence[str], dry_run: bool, yes: bool, as_json: bool) -> None:
     """Take out what the operations OP (op:12 or 12) did, and keep everything later."""
-    if _through_host(place, as_json, "revert", "Reverted", operations=list(operations), consent=yes, dry_run=dry_run):
-        return
-    with place.writing() as work:
-        work.catch_up()
-        ids = [operation_of(work, text).id for text in operations]
-        touches, plan = work.preview_revert(ids)
-        if plan.uncertain and not yes:
-            note(f"{listing(edit.path for edit in plan.uncertain)} may hold somebody else's work of that time.")
-        name = " ".join(f"op:{id_}" for id_ in ids)
-        if not _agreed(touches, plan.conflicts, dry_run, yes, as_json, f"Revert {name}?"):
-            return
-        asked = sys.stdin.isatty() and not as_json
-        made = work.revert(ids, act=act("revert", name), consent=yes or asked)
-        _say_done(made, "Reverted", as_json)
+    with place.acting() as do:
+        preview = do("revert", operations=operations, dry_run=True)
+        if preview["uncertain"] and not yes:
+            note(f"{listing(preview['uncertain'])} may hold somebody else's work of that time.")
+        if _agreed(preview, dry_run, yes, as_json, f"Revert {' '.join(operations)}?"):
+            asked = sys.stdin.isatty() and not as_json
+            _say_done(do("revert", operations=operations, consent=yes or asked), "Reverted", as_json)
 
 
 @click.command(short_help="Take back the newest act.")
@@ -161,13 +108,8 @@ def revert(place: Place, operations: Sequence[str], dry_run: bool, yes: bool, as
 @click.pass_obj
 def undo(place: Place, operation: str | None, session: str | None, dry_run: bool, as_json: bool) -> None:
     """Take back the newest act with all it caused; `wukong redo` brings it again."""
-    given = operation.removeprefix("op:") if operation else None
-    if _through_host(place, as_json, "undo", "Undone", target=given, session=session, dry_run=dry_run):
-        return
-    with place.writing() as work:
-        work.catch_up()
-        target = operation_of(work, operation) if operation else takeback.undoable(work, session)
-        _undo_or_redo(work, target, "undo", session, dry_run, as_json)
+    with place.acting() as do:
+        _undo_or_redo(do, "undo", operation, session, dry_run, as_json)
 
 
 @click.command()
@@ -177,69 +119,44 @@ def undo(place: Place, operation: str | None, session: str | None, dry_run: bool
 @click.pass_obj
 def redo(place: Place, session: str | None, dry_run: bool, as_json: bool) -> None:
     """Bring back what the newest undo took."""
-    if _through_host(place, as_json, "redo", "Redone", session=session, dry_run=dry_run):
-        return
-    with place.writing() as work:
-        work.catch_up()
-        _undo_or_redo(work, takeback.redoable(work, session), "redo", session, dry_run, as_json)
-
-
-def _through_host(place: Place, as_json: bool, name: str, verb: str, **arguments: Any) -> bool:
-    """Let the host that is at work here do it; whether there is one."""
-    answer = place.through_host(name, arguments)
-    if answer is None:
-        return False
-    if as_json:
-        emit(answer)
-        return True
-    touches = [Touch(**touch) for touch in answer.get("touched", ())]
-    _print_touches(touches)
-    if answer.get("operation") is None:
-        say("Nothing was written." if arguments.get("dry_run") else "Nothing to do: it is already so.")
-    else:
-        say(f"{verb} as op:{answer['operation']}, by the host that is at work here.")
-    return True
+    with place.acting() as do:
+        _undo_or_redo(do, "redo", None, session, dry_run, as_json)
 
 
 def _undo_or_redo(
-    work: Workspace, target: Operation, verb: str, session: str | None, dry_run: bool, as_json: bool
+    do: Callable[..., Record], verb: str, target: str | None, session: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    touches, plan = work.preview_revert([target.id])
-    # A redo is named after what it brings back, not after the undo that it takes back.
-    what = target.name if verb == "redo" and target.name else f"op:{target.id} {label(target)}"
-    if dry_run or plan.conflicts:
-        _agreed(touches, plan.conflicts, dry_run, True, as_json, "")
+    preview = do(verb, target=target, session=session, dry_run=True)
+    if dry_run or preview["conflicts"]:
+        _agreed(preview, dry_run, True, as_json, "")
         return
-    done = (work.undo if verb == "undo" else work.redo)(session=session, target=target.id, act=act(verb, what))
+    done = do(verb, target=preview["target"], session=session)
     if as_json:
-        made = work.store.versions.of_operation(done.id)
-        emit({"operation": done.id, "target": target.id, "versions": records.made(made)})
+        emit({key: done[key] for key in ("operation", "target", "versions")})
         return
-    _print_touches(touches)
+    _print_touches(preview)
     back = "`wukong redo` brings it back" if verb == "undo" else "`wukong undo` takes it back"
-    say(f"{'Undid' if verb == 'undo' else 'Redid'} {what} as op:{done.id}; {back}.")
+    say(f"{'Undid' if verb == 'undo' else 'Redid'} {done['name']} as op:{done['operation']}; {back}.")
 
 
-def _agreed(
-    touches: Sequence[Touch], conflicts: Sequence[Conflict], dry_run: bool, yes: bool, as_json: bool, question: str
-) -> bool:
-    """Preview an act; whether to go on. Conflicts end it, with status 1."""
+def _agreed(preview: Record, dry_run: bool, yes: bool, as_json: bool, question: str) -> bool:
+    """Show a preview; whether to go on. Conflicts end it, with status 1."""
+    touches, conflicts = preview["touched"], preview["conflicts"]
     if conflicts:
         for conflict in conflicts:
-            where = f", line {conflict.line}" if conflict.line else ""
-            note(f"{conflict.path}{where}: {conflict.reason}")
-        raise Conflicted(
-            f"Nothing was written: {plural(len(conflicts), 'place')} changed since; edit it by hand or use restore.",
-            conflicts,
+            where = f", line {conflict['line']}" if conflict["line"] else ""
+            note(f"{conflict['path']}{where}: {conflict['reason']}")
+        raise WorkspaceError(
+            f"Nothing was written: {plural(len(conflicts), 'place')} changed since; edit it by hand or use restore."
         )
     if as_json:
         if dry_run:
-            emit({"touched": [records.touch(touch) for touch in touches]})
+            emit({"touched": [{"document": touch["path"], **_without_path(touch)} for touch in touches]})
         return not dry_run
     if not touches:
         say("Nothing to do: it is already so.")
         return False
-    _print_touches(touches)
+    _print_touches(preview)
     if dry_run:
         say(f"That would touch {plural(len(touches), 'document')}; this was only a preview.")
         return False
@@ -248,24 +165,33 @@ def _agreed(
     raise WorkspaceError("Nothing was done.")
 
 
+def _without_path(touch: Record) -> Record:
+    return {key: touch[key] for key in ("to", "change", "added", "removed")}
+
+
 def _confirmed(question: str, *, default: bool) -> bool:
     return click.confirm(visible(question), default=default, err=True)
 
 
-def _print_touches(touches: Sequence[Touch]) -> None:
-    for touch in touches[:40]:
-        to = f" → {touch.to}" if touch.to != touch.path else ""
-        columns((f"  {touch.change:7}", ACCENT), f"{touch.path}{to}  {lines_of(touch.added, touch.removed)}")
-    if len(touches) > 40:
-        say(f"  … and {len(touches) - 40:,} more")
+def _print_touches(preview: Record) -> None:
+    for touch in preview["touched"][:SHOWN]:
+        to = f" → {touch['to']}" if touch["to"] != touch["path"] else ""
+        counts = lines_of(touch["added"], touch["removed"])
+        columns((f"  {touch['change']:7}", ACCENT), f"{touch['path']}{to}  {counts}")
+    _say_rest(preview["touched"])
 
 
-def _say_done(made: Sequence[Version], verb: str, as_json: bool) -> None:
-    operation = made[0].operation if made else None
+def _say_rest(rows: Sequence[Any]) -> None:
+    if len(rows) > SHOWN:
+        say(f"  … and {len(rows) - SHOWN:,} more")
+
+
+def _say_done(done: Record, verb: str, as_json: bool) -> None:
     if as_json:
-        emit({"operation": operation, "versions": records.made(made)})
-    elif operation is not None:
-        say(f"{verb} {plural(len(made), 'document')} as op:{operation}; `wukong undo` takes it back.")
+        emit({key: done[key] for key in ("operation", "versions")})
+    elif done["operation"] is not None:
+        count = plural(len(done["versions"]), "document")
+        say(f"{verb} {count} as op:{done['operation']}; `wukong undo` takes it back.")
 
 
 COMMANDS = (scan, restore, revert, undo, redo)

@@ -8,8 +8,8 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any
 
 import click
 
-from workspace import Act, History, NotFound, Operation, Workspace, WorkspaceError
+from runtime.acts import perform
+from workspace import History, NotFound, Workspace, WorkspaceError
 from workspace.addresses import Address, resolve, workspace_path
 from workspace.history import existing_folder
 from workspace.location import FILE, find_root, is_network, store_of
@@ -72,25 +73,42 @@ class Place:
         """The workspace path of a file named from where we are. Raises NotFound outside the workspace."""
         return workspace_path(history.root, existing_folder(self.directory), text)
 
-    def through_host(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What the host at work here says of an act; None where the act is ours to do.
+    @contextmanager
+    def acting(self, *, begin: bool = False) -> Iterator[Callable[..., dict[str, Any]]]:
+        """What carries out acts, see runtime.acts: the host that is at work here, else we ourselves.
 
-        A host that only waits to be needed again is asked to leave.
+        With ``begin`` a history is begun where there is none. A host that only waits to be
+        needed again is asked to leave.
         """
+        here = {"here": str(existing_folder(self.directory))}
+        root = self._hosted() if self.has_history() else None
+        if root is not None:
+            from runtime import dial, protocol
+
+            def ask(name: Any, **arguments: Any) -> dict[str, Any]:
+                answer: dict[str, Any] = dial.call(
+                    root, protocol.Act(name, {**here, **arguments}), self.store, start=False
+                )
+                return answer
+
+            yield ask
+            return
+        with self.starting() if begin else self.writing() as work:
+            yield lambda name, **arguments: perform(work, name, {**here, **arguments}, person())
+
+    def _hosted(self) -> Path | None:
+        """The workspace, if a host is at work there; one that only waits leaves."""
         from runtime import dial, protocol
 
-        if not self.has_history():
-            return None
         root = self.root()
         status = dial.status(root, self.store)
         if status is None:
             return None
-        if not status.get("running") and int(status.get("clients", 0)) <= 1:
-            with suppress(WorkspaceError):
-                dial.call(root, protocol.Stop(), self.store, start=False)
-            return None
-        answer: dict[str, Any] = dial.call(root, protocol.Act(name, dict(arguments)), self.store, start=False)  # type: ignore[arg-type]
-        return answer
+        if status.get("running") or int(status.get("clients", 0)) > 1:
+            return root
+        with suppress(WorkspaceError):
+            dial.call(root, protocol.Stop(), self.store, start=False)
+        return None
 
     def _open(self, root: Path) -> Workspace:
         work = Workspace.open(root, store=self.store)
@@ -101,13 +119,12 @@ class Place:
         return work
 
 
-def act(kind: str, name: str) -> Act:
-    """An act of the person at the command line."""
+def person() -> str:
+    """Who is at the command line."""
     try:
-        person = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError):
-        person = str(os.getuid())
-    return Act(kind=kind, name=name, actor=person, session="cli")
+        return str(os.getuid())
 
 
 def say(text: str = "", *, lines: bool = False, **style: Any) -> None:
@@ -149,12 +166,6 @@ def stamp(microseconds: int | None) -> str | None:
 def clock(microseconds: int) -> str:
     """A journal time for a person: local, to the second."""
     return datetime.fromtimestamp(microseconds / 1e6).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def label(operation: Operation) -> str:
-    """What an operation is for a person: its kind, and its name where that says more."""
-    name = operation.name
-    return operation.kind if not name or name == operation.kind else f"{operation.kind} {name}"
 
 
 def size(count: float) -> str:

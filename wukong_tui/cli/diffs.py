@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.acts import by_path
 from workspace import History, NotFound, Version, WorkspaceError
 from workspace.addresses import Address
 from workspace.lines import count, is_binary, unified
 from workspace.visible import visible
 
 from .common import columns, say, size
-from .records import by_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from runtime.acts import by_path, label
 from workspace import History, NotFound, Operation, Skipped, Version, WorkspaceError
 from workspace.addresses import Address
 from workspace.visible import visible
 
 from . import records
-from .common import Place, cell, clock, columns, emit, json_option, label, lines_of, listing, plural, say
+from .common import Place, cell, clock, columns, emit, json_option, lines_of, listing, plural, say
 from .diffs import Pair, pairs_between, pairs_of_operation, pairs_on_disk, print_pair, record
 
 ACCENT: dict[str, Any] = {"fg": "cyan"}
@@ -142,7 +143,7 @@ def _print_operation(operation: Operation, versions: list[Version]) -> None:
     added = [v.added for v in versions if v.added is not None]
     removed = [v.removed for v in versions if v.removed is not None]
     counts = lines_of(sum(added), sum(removed)) if added else ("binary" if versions else "")
-    where = listing((f"{v.path}@{v.number}" for v in records.by_path(versions)), 2)
+    where = listing((f"{v.path}@{v.number}" for v in by_path(versions)), 2)
     outcome = operation.outcome or "not ended"
     columns(
         (f"op:{operation.id:<7}", ACCENT),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from runtime.acts import made_by
 from workspace import Operation, Skipped, Version
-from workspace.takeback import Touch
 
 from .common import stamp
 
@@ -35,27 +35,8 @@ def operation(operation: Operation, versions: Sequence[Version]) -> dict[str, An
             "estimated": use.estimated,
         },
         "cost_usd": None if use.cost is None else use.cost / 1e9,
-        "versions": made(versions),
+        "versions": made_by(versions),
     }
-
-
-def by_path(versions: Sequence[Version]) -> list[Version]:
-    """The versions of one operation in the order in which a person looks for them."""
-    return sorted(versions, key=lambda version: (version.path, version.number))
-
-
-def made(versions: Sequence[Version]) -> list[dict[str, Any]]:
-    """The versions that one operation made."""
-    return [
-        {
-            "document": version.path,
-            "version": version.number,
-            "change": version.change,
-            "added": version.added,
-            "removed": version.removed,
-        }
-        for version in by_path(versions)
-    ]
 
 
 def version(version: Version, operation: Operation) -> dict[str, Any]:
@@ -76,14 +57,3 @@ def version(version: Version, operation: Operation) -> dict[str, Any]:
 def skipped(skipped: Skipped) -> dict[str, Any]:
     """One path that is not captured."""
     return {"path": skipped.path, "reason": skipped.reason, "bytes": skipped.bytes}
-
-
-def touch(touch: Touch) -> dict[str, Any]:
-    """One line of a preview."""
-    return {
-        "document": touch.path,
-        "to": touch.to,
-        "change": touch.change,
-        "added": touch.added,
-        "removed": touch.removed,
-    }

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from runtime import meter, protocol
+from runtime.acts import label
 from runtime.protocol import Advanced, Delta
 from workspace import History, Operation, WorkspaceError
 from workspace.addresses import resolve
@@ -17,7 +18,7 @@ from workspace.visible import visible
 from workspace.workspace import check_not_too_wide
 
 from . import records
-from .common import Place, act, clock, columns, emit, json_option, label, note, plural, say, stamp
+from .common import Place, clock, columns, emit, json_option, note, plural, say, stamp
 
 ACCENT = {"fg": "cyan"}
 DIM = {"dim": True}
@@ -44,8 +45,8 @@ def run(
     """Give PROMPT to an agent and watch it work; it goes on if the line drops."""
     if not place.has_history():
         check_not_too_wide(place.new_root())
-        with place.starting() as work:
-            work.scan(act("scan", "scan"))
+        with place.acting(begin=True) as do:
+            do("scan")
     entry = None
     if fork:
         with place.reading() as history:
