@@ -61,10 +61,10 @@ def command(
     """
     options, contents = view.options()
     if (rules := seccomp.program()) is not None:
-        options += (b"--seccomp", b"%%%d" % len(contents))
+        options += (b"--seccomp", b"\0%d" % len(contents))
         contents.append(rules)
     passed = [_hold(content, stack) for content in contents]
-    names = {b"%%%d" % at: b"%d" % handle for at, handle in enumerate(passed)}
+    names = {b"\0%d" % at: b"%d" % handle for at, handle in enumerate(passed)}
     asked = _hold(b"".join(names.get(option, option) + b"\0" for option in options), stack)
     gate = ["/bin/sh", "-c", _GATE, "sh", str(limits.memory >> 10), str(limits.own_tasks)]
     return [bubblewrap() or "bwrap", "--as-pid-1", "--args", str(asked), "--", *gate, *argv], [*passed, asked]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workspace import WorkspaceError, location
+from workspace import NotFound, WorkspaceError, location
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -59,13 +60,13 @@ class View:
     """Whether this bubblewrap can bound what is kept in memory."""
 
     def options(self) -> tuple[list[bytes], list[bytes]]:
-        """Arguments, and the contents whose descriptors replace ``b"%0"``, ``b"%1"`` … among them."""
+        r"""Arguments, and contents: the argument ``\0`` and a number stands for the descriptor of a content."""
         self._check()
         contents: list[bytes] = []
 
         def made(path: str, content: bytes, mode: str) -> Iterator[str]:
             contents.append(content)
-            yield from ("--perms", mode, "--file", f"%{len(contents) - 1}", path)
+            yield from ("--perms", mode, "--file", f"\0{len(contents) - 1}", path)
 
         out = [
             "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
@@ -93,7 +94,8 @@ class View:
         else:
             out += ("--bind", str(self.scratch), "/tmp")
         out += ("--perms", "0700", "--dir", HOME, "--symlink", "../tmp", "/var/tmp")
-        for tree in self._toolchains():
+        trees = self._toolchains()
+        for tree in trees:
             out += ("--ro-bind", str(tree), str(tree))
         out += ("--bind", str(self.workspace.resolve()), self.inside)
         for path, content in self.files.items():
@@ -101,26 +103,29 @@ class View:
         for source, target in self.binds:
             out += ("--ro-bind", str(source), target)
         out += ("--remount-ro", "/", "--chdir", os.path.normpath(f"{self.inside}/{self.directory}"), "--clearenv")
-        for name, value in self._environment().items():
+        for name, value in self._environment(trees).items():
             out += ("--setenv", name, value)
         return [os.fsencode(word) for word in out], contents
 
     def search_path(self) -> list[str]:
         """The folders of PATH inside: the user's own that exist there, then the system's."""
-        seen = [str(tree / "bin") for tree in self._toolchains()]
-        theirs = [f for f in _path() if _is_system(Path(f)) and os.path.isdir(f)]
-        return list(dict.fromkeys([*map(os.path.dirname, self.files), *seen, *theirs, *SEARCH]))
+        return self._search(self._toolchains())
 
     # -- inside
+
+    def _search(self, trees: Sequence[Path]) -> list[str]:
+        theirs = [f for f in _path() if _is_system(Path(f)) and os.path.isdir(f)]
+        bins = [str(tree / "bin") for tree in trees]
+        return list(dict.fromkeys([*map(os.path.dirname, self.files), *bins, *theirs, *SEARCH]))
 
     def _in_memory(self, path: str, size: int) -> list[str]:
         bound = ["--size", str(size)] if self.sized else []
         return ["--perms", "1777", *bound, "--tmpfs", path]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, trees: Sequence[Path]) -> dict[str, str]:
         user = "root" if os.getuid() == 0 else "user"
         return {
-            "PATH": os.pathsep.join(self.search_path()), "HOME": HOME, "TMPDIR": "/tmp", "USER": user,
+            "PATH": os.pathsep.join(self._search(trees)), "HOME": HOME, "TMPDIR": "/tmp", "USER": user,
             "LOGNAME": user, "SHELL": "/bin/sh", "LANG": "C.UTF-8", "TERM": "dumb", **self.environment,
         }  # fmt: skip
 
@@ -156,8 +161,9 @@ class View:
 
     def _histories(self) -> list[Path]:
         found = [*self.hidden, location.state_directory()]
-        if (store := location.store_of(self.workspace.resolve())) is not None:
-            found.append(store)
+        with contextlib.suppress(NotFound):
+            if (store := location.store_of(self.workspace.resolve())) is not None:
+                found.append(store)
         return [path.resolve() for path in found]
 
     def _toolchains(self) -> list[Path]:

@@ -175,10 +175,9 @@ class Office:
         return self._sessions[name]
 
     async def _open(self, command: protocol.Open) -> Session:
-        if command.resume is not None and command.resume in self._sessions:
-            return self._sessions[command.resume]
         if command.resume is not None:
-            return await self._resume(command.resume, command.model)
+            session = self._sessions.get(command.resume) or await self._resume(command.resume, command.model)
+            return await self._renew(session, command)
         model = await asyncio.to_thread(self._choose, command.model)
         detail: dict[str, Any] = {
             "model": model.name, "asked": command.model, "mode": command.mode, "inside": command.inside,
@@ -195,6 +194,17 @@ class Office:
 
         name = await self.write(begin)
         return self._live(name, model, detail, self._entry if command.fork is None else command.fork)
+
+    async def _renew(self, session: Session, command: protocol.Open) -> Session:
+        """Go on with what a person says now: its permissions, and limits or a model if they name one."""
+        session.policy.mode = command.mode
+        if command.max_tokens is not None:
+            session.budget.max_tokens = command.max_tokens
+        if command.max_cost is not None:
+            session.budget.max_cost = command.max_cost
+        if command.model is not None and not session.busy:
+            session.model = await asyncio.to_thread(self._choose, command.model)
+        return session
 
     async def _resume(self, name: str, model_name: str | None) -> Session:
         def look(history: History) -> tuple[dict[str, Any], meter.Total, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,8 +62,9 @@ def import_git(
     """Import the first-parent history of HEAD, or of ``ref``, oldest first; again: only what is new.
 
     ``progress`` gets the commits done and their number. An import that stops goes on where
-    it stopped. Raises NotFound for a repository or ref that does not exist, WorkspaceError
-    where an imported document has no place in the workspace.
+    it stopped. A line that leaves what was imported before, as after ``git commit --amend``,
+    goes on from the last commit they share. Raises NotFound for a repository or ref that
+    does not exist, WorkspaceError where an imported document has no place in the workspace.
     """
     if work.store.in_transaction:
         raise WorkspaceError("An import cannot be part of a batch: it has transactions of its own.")
@@ -177,7 +178,7 @@ class _Import:
             if new is None:
                 continue
             tip = (self._tip(old) if old else None) or self._home(new.path, vanishing)
-            content = self._content(tip, new, vanishing)
+            content = self._content(tip, new)
             if isinstance(content, Skipped):
                 left_out.append(content)
                 if old and tip.state:
@@ -210,7 +211,7 @@ class _Import:
                 self._tips[file.path] = _Tip(version.document, version.number, version.state, file.blob)
         return len(made)
 
-    def _content(self, tip: _Tip, new: File, vanishing: Mapping[str, File]) -> int | Skipped:
+    def _content(self, tip: _Tip, new: File) -> int | Skipped:
         """Store a file's bytes; its content, or why it is left out."""
         if tip.state is not None and tip.blob == new.blob:
             return tip.state.content
@@ -280,6 +281,7 @@ class _Import:
             elif latest is not None and latest.exists:
                 return self._meet(latest)
             else:
+                head = self._seen(head)
                 self._own.setdefault(head.document, _Own(None, head.state, head.number))
                 return _Tip(head.document, latest.number if latest else None, None, base=head.content)
         return _Tip(None, None, None)
@@ -287,14 +289,27 @@ class _Import:
     def _meet(self, imported: Version) -> _Tip:
         """Go on from an imported version, noting what the workspace did to the document since."""
         tip = _Tip(imported.document, imported.number, imported.state)
-        head = self._work.head(imported.document)
-        if head is None or head.number == imported.number or self._is_import(head):
+        head = self._head(imported.document)
+        if head.number == imported.number or self._is_import(head):
             return tip
+        if not _alike(head.state, imported.state):
+            head = self._seen(head)
         if _alike(head.state, imported.state):
             tip.number, tip.state = head.number, head.state
         else:
             self._own.setdefault(imported.document, _Own(imported.state, head.state, head.number))
         return tip
+
+    def _seen(self, head: Version) -> Version:
+        """The head after its file was looked at: our side is what stands on the disk."""
+        if head.exists:
+            self._work._notice(head.path)  # within our transaction: files follow when all is imported
+        return self._head(head.document)
+
+    def _head(self, document: int) -> Version:
+        head = self._work.head(document)
+        assert head is not None  # the document was found on this branch
+        return head
 
     def _latest(self, document: int, condition: str = "", *values: Any) -> Version | None:
         """The newest imported version of a document on this branch."""

@@ -79,7 +79,10 @@ def store_of(root: Path) -> Path | None:
     target: Path | None = None
     if link.is_symlink():
         target = root / os.readlink(link)
-        if (target / FILE).is_file():
+        # Whatever may write in the workspace can bend the link to a history of its own making there.
+        ours = default_store(root)
+        bent = target.resolve().is_relative_to(root.resolve()) and (ours / FILE).is_file()
+        if (target / FILE).is_file() and not bent:
             return target
     store = default_store(root)
     if (store / FILE).is_file():

@@ -347,7 +347,7 @@ class Placing:
         """Keep what somebody else has under the temporary name, and drop what is only ours."""
         rows = {placed.path: placed for placed in self._disk.of_document(document)}
         head = self._head(document)
-        for path in dict.fromkeys([*rows, head.path]):
+        for path in dict.fromkeys([*rows, head.path, *self._earlier_paths(document)]):
             self._files.finish_exchange(path, self._temporary(document))
             for temporary in (self._temporary(document), self._temporary(document) + OLD):
                 try:
@@ -364,6 +364,10 @@ class Placing:
                         self._outside(document, row or Placed(path, document, head.number, None, 0), found)
                         self._step("recorded")
                 self._files.drop_temporary(path, temporary)
+
+    def _earlier_paths(self, document: int) -> list[str]:
+        """Where else a temporary file of the document may lie."""
+        return []
 
     def _is_ours(self, document: int, path: str, found: Found, since: int) -> bool:
         """Whether a file beside the path holds what a version of the document, from ``since`` on, holds."""

@@ -76,7 +76,7 @@ class Recovery(Placing):
         """Where the document's file may be: where it was placed; after a power failure wherever it was."""
         places: dict[str, Placed | None] = {placed.path: placed for placed in self._disk.of_document(document)}
         if self._power_failed:
-            for path in self._store.versions.paths_of(document):
+            for path in self._earlier_paths(document):
                 row = self._disk.get(path)
                 if (row is None or row.document == document) and self._holder(path) in (None, document):
                     places.setdefault(path, row)
@@ -87,9 +87,13 @@ class Recovery(Placing):
         found = self._take_away(document, path)
         if found is not None and (found.mode, found.data) != (remains.mode, remains.data):
             self._put_back(path, self._temporary(document))
+            return
         self._files.drop_temporary(path, self._temporary(document))
         self._vacated.append(path)
         self._disk.remove(path)
+
+    def _earlier_paths(self, document: int) -> list[str]:
+        return self._store.versions.paths_of(document) if self._power_failed else []
 
     def _is_ours(self, document: int, path: str, found: Found, since: int) -> bool:
         if not self._power_failed:

@@ -121,12 +121,15 @@ def test_status_says_what_a_scan_would_record_and_records_nothing(wukong: Call, 
 
 
 def test_status_names_a_document_whose_place_is_taken(wukong: Call, folder: Path) -> None:
+    (folder / ".gitignore").write_text("*.log\n")
     (folder / "a").write_text("1\n")
     wukong("scan")
     (folder / "a").unlink()
     (folder / "a").mkdir()
+    (folder / "a" / "x.log").touch()
     assert "what is on disk was kept" in refusal(wukong("restore", "a@1"))
     assert "  a is in the history but not on disk: something stands in its way." in wukong("status").text
+    (folder / "a" / "x.log").unlink()
     (folder / "a").rmdir()
     wukong("scan")
     assert (folder / "a").read_text() == "1\n"

@@ -95,7 +95,8 @@ def test_restore_of_some_paths_leaves_the_others(wukong: Call, poem: Path) -> No
     assert wukong("restore", "op:1", ".", at=poem / "below").text.splitlines()[0] == "  delete below/x  +0 −1"
     assert not (poem / "below").exists()
     assert refusal(wukong("restore", "op:1", "nope")) == "No document was ever at nope."
-    assert wukong("restore", "poem.txt@1", "notes.txt").status == 2
+    said = refusal(wukong("restore", "poem.txt@1", "notes.txt"))
+    assert said == "Paths go with an address of the whole workspace, such as @{10m ago}."
 
 
 def test_a_restore_is_named_so_that_it_means_the_same_tomorrow(wukong: Call, poem: Path) -> None:
@@ -129,7 +130,8 @@ def test_restore_of_a_document_on_another_branch(wukong: Call, poem: Path) -> No
         work.fork("trial", at=1)
     assert wukong("restore", "branch:trial:poem.txt").status == 0
     assert (poem / "poem.txt").read_text() == "the bottle\nis empty\n"
-    assert wukong("restore", "branch:trial").status == 2
+    said = refusal(wukong("restore", "branch:trial"))
+    assert said == "Restore takes a moment or a document; branch:trial:PATH names one on a branch."
 
 
 def test_revert_takes_out_operations_and_keeps_everything_later(wukong: Call, poem: Path) -> None:

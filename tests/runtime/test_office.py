@@ -205,7 +205,10 @@ async def test_a_prompt_over_the_limit_ends_as_limit_and_can_be_resumed_or_undon
         done = await prompt(desk, session)
         assert done.outcome == "limit"
         assert "limit of 2,600 tokens" in done.detail["error"]
-        await desk.handle(Act("undo"))
+        assert (folder / "a.txt").exists()
+        session = desk.session(await desk.handle(Open(resume=session.name, mode="auto", max_tokens=9_000)))
+        assert (await prompt(desk, session, "Go on.")).outcome == "done"
+        await desk.handle(Act("undo"))  # the second prompt edited nothing
         assert not (folder / "a.txt").exists()
 
 

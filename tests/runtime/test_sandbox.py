@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import shutil
@@ -22,7 +23,7 @@ from runtime import limits, sandbox
 from runtime.mounts import View
 from runtime.output import Output
 from runtime.sandbox import Limits, Ran, SandboxError
-from workspace import Workspace
+from workspace import Workspace, location
 
 REASON = sandbox.available()
 needs = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -103,9 +104,10 @@ async def test_the_environment_keeps_every_byte_and_is_otherwise_made_anew(
     monkeypatch.setenv("PROVIDER_KEY", "s3cret")
     value = os.fsdecode(bytes(range(1, 256)))
     ran = await py(
-        "import os,sys; os.write(1, os.environb[b'ODD']); print(sorted(os.environ))",
-        folder, environment={"ODD": value},
+        "import os,sys; os.write(1, os.environb[b'ODD']); print(os.environ['N'], sorted(os.environ))",
+        folder, environment={"ODD": value, "N": "%0"},
     )  # fmt: skip
+    assert b"%0 [" in ran.output
     assert ran.output.startswith(bytes(range(1, 256)))
     assert b"PROVIDER_KEY" not in ran.output
     assert b"'HOME'" in ran.output
@@ -181,6 +183,48 @@ asyncio.run(sandbox.run(
         left -= set(ready)
     for handle in handles:
         os.close(handle)
+
+
+async def _killed_after(turns: int, folder: Path, mark: str) -> None:
+    host = f"""
+import asyncio, os, signal, sys
+from pathlib import Path
+from runtime import sandbox
+async def main():
+    sandbox.available()
+    task = asyncio.create_task(sandbox.run(
+        ["sh", "-c", "setsid sleep {mark} & sleep {mark}"], workspace=Path(sys.argv[1])))
+    for _ in range({turns}):
+        await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", host, str(folder), cwd=ROOT)
+    assert await process.wait() == -signal.SIGKILL
+    for _ in range(100):
+        pids = alive(mark)
+        if not pids:
+            return
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                handle = os.pidfd_open(pid)
+                ready, _, _ = select.select([handle], [], [], 20)
+                os.close(handle)
+                assert ready, f"a process outlived its host, killed after {turns} turns"
+    pytest.fail("processes come after their host's end")
+
+
+@needs
+async def test_a_host_killed_while_it_starts_leaves_nothing(folder: Path, mark: str) -> None:
+    for turns in (1, 4, 9, 15, 400):
+        await _killed_after(turns, folder, mark)
+
+
+@needs
+@pytest.mark.long
+async def test_a_host_killed_at_any_moment_leaves_nothing(folder: Path, mark: str) -> None:
+    for turns in [*range(60), *range(60, 20_000, 200)]:
+        await _killed_after(turns, folder, mark)
 
 
 @needs
@@ -425,6 +469,33 @@ async def test_a_link_to_the_history_that_was_bent_is_mended(folder: Path) -> No
         assert os.readlink(folder / ".wukong") == str(workspace.folder)
         await sh("rm .wukong", folder)
         assert os.readlink(folder / ".wukong") == str(workspace.folder)
+        (folder / ".wukong").unlink()
+        (folder / ".wukong").symlink_to("mine")  # as a command of a host that was killed would leave it
+        assert location.store_of(folder) == workspace.folder
+
+
+@needs
+async def test_commands_side_by_side_mend_to_what_was_there_before_all_of_them(folder: Path) -> None:
+    bent, go = asyncio.Event(), folder / "go"
+    with Workspace.open(folder) as workspace:
+        first = asyncio.create_task(
+            sh(
+                "ln -sfn /elsewhere .wukong; echo bent; until test -e go; do :; done",
+                folder,
+                on_output=lambda _: bent.set(),
+            )
+        )
+        await bent.wait()
+        await sh("true", folder)
+        go.touch()
+        await first
+        assert os.readlink(folder / ".wukong") == str(workspace.folder)
+
+
+@needs
+async def test_a_link_that_a_command_makes_where_there_was_none_is_removed(folder: Path) -> None:
+    await sh("mkdir mine; touch mine/workspace.db; ln -s mine .wukong", folder)
+    assert not (folder / ".wukong").is_symlink()
 
 
 @needs

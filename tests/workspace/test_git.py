@@ -763,12 +763,15 @@ def test_what_blocks_a_file_is_left_and_named(folder: Path, repository: Reposito
     repository.commit({"a/b": b"1\n", "c": b"1\n", "d": b"1\n"})
     (folder / "a").write_bytes(b"a file where a folder belongs\n")
     (folder / "c").mkdir()
+    (folder / "c/inside").write_bytes(b"a folder where a file belongs\n")
     os.mkfifo(folder / "d")
     with Workspace.open(folder) as work:
         assert import_git(work, repository.folder).kept == ("a/b", "c", "d")
         assert sorted(v.path for v in work.unplaced()) == ["a/b", "c", "d"]
         assert (folder / "a").read_bytes() == b"a file where a folder belongs\n"
+        assert (folder / "c/inside").read_bytes() == b"a folder where a file belongs\n"
     (folder / "a").unlink()
+    (folder / "c/inside").unlink()
     (folder / "c").rmdir()
     (folder / "d").unlink()
     with Workspace.open(folder) as work:

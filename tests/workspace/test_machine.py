@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -392,13 +393,14 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert after == before
             return
-        added: set[bytes] = set()
+        changed: set[bytes] = set()
         for version in mine:
             parent = b"" if version.parent is None else model.states[version.document, version.parent][2]
-            added |= {*model.bytes_of(version).splitlines()} - {*parent.splitlines()}
+            old, new = Counter(parent.splitlines()), Counter(model.bytes_of(version).splitlines())
+            changed |= {*(old - new), *(new - old)}
         text = model.bytes_of(head)
         if now.exists and b"\0" not in text:
-            for line in {*text.splitlines()} - added:
+            for line in {*text.splitlines()} - changed:
                 assert line in model.bytes_of(now), f"{line!r} went with another edit"
 
     # -- branches, ends and beginnings

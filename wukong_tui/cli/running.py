@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,9 +22,10 @@ from workspace.visible import visible
 from workspace.workspace import check_not_too_wide
 
 from . import records
-from .common import Place, clock, columns, emit, json_option, note, plural, say, stamp
+from .common import Place, cell, clock, columns, emit, json_option, note, plural, say, stamp
 
 ACCENT = {"fg": "cyan"}
+CASSETTE = "cassette:"
 DIM = {"dim": True}
 FAILED = {"failed", "conflict", "unknown", "interrupted", "refused", "limit"}
 
@@ -54,7 +59,7 @@ def run(
     opened = protocol.Open(
         resume=resume,
         fork=entry,
-        model=model,
+        model=_model(model),
         mode="read-only" if read_only else "auto" if yes else "ask",
         max_tokens=max_tokens,
         max_cost=None if max_cost is None else round(max_cost * 1e9),
@@ -65,6 +70,14 @@ def run(
     outcome = asyncio.run(_run(place, opened, prompt, as_json))
     if outcome != "done":
         raise WorkspaceError(_why(place, outcome))
+
+
+def _model(name: str | None) -> str | None:
+    """The model that is meant here: the host has another folder and another environment."""
+    name = name or os.environ.get("WUKONG_MODEL")
+    if name is not None and name.startswith(CASSETTE):
+        return CASSETTE + str(Path(name.removeprefix(CASSETTE)).absolute())
+    return name
 
 
 def _why(place: Place, outcome: str) -> str:
@@ -233,10 +246,11 @@ def sessions(place: Place, as_json: bool) -> None:
                 emit(row)
             return
         for row in reversed(rows):
+            last = datetime.fromisoformat(row["last"]).timestamp()
             columns(
                 (f"{row['session']:8}", ACCENT),
-                f"{(row['last'] or '')[:19].replace('T', ' ')}  {row['model'][:24]:24}  "
-                f"{plural(row['prompts'], 'prompt'):>11}  {row['title']}",
+                f"{clock(round(last * 1e6))}  {cell(row['model'], 24)}  "
+                f"{plural(row['prompts'], 'prompt'):>11}  {row['title'] or ''}",
                 cut=True,
             )
         if not rows:
@@ -249,7 +263,7 @@ def _session_row(history: History, id_: int) -> dict[str, Any]:
     name = operation.session or ""
     prompts = journal.of_kind("prompt", session=name)
     newest = journal.operation(prompts[-1]) if prompts else operation
-    first = journal.operation(prompts[0]).name if prompts else ""
+    first = journal.operation(prompts[0]).name if prompts else None
     total = meter.total(meter.calls(history, session=name))
     return {
         "session": name,
@@ -277,14 +291,17 @@ def tokens(place: Place, effective: bool, session: str | None, as_json: bool) ->
         total, by_session = meter.total(calls), meter.by_session(calls)
         divided = meter.effect(history, session=session) if effective else None
         if as_json:
-            record: dict[str, Any] = {
-                "total": total.record(),
-                "sessions": [{"session": name, **t.record()} for name, t in by_session.items()],
-                "operations": [records.operation(call, []) for call in calls],
-            }
-            if divided:
-                record |= {name: getattr(divided, name).record() for name in ("effective", "wasted", "unjudged")}
-            emit(record)
+            emit(
+                {
+                    "total": total.record(),
+                    "sessions": [{"session": name or None, **t.record()} for name, t in by_session.items()],
+                    "operations": [records.operation(call, []) for call in calls],
+                    **{
+                        name: getattr(divided, name).record() if divided else None
+                        for name in ("effective", "wasted", "unjudged")
+                    },
+                }
+            )
             return
         rows = [(name or "?", t) for name, t in by_session.items()]
         for name, t in [*rows, ("in all", total)]:
@@ -364,12 +381,25 @@ def status(place: Place, as_json: bool) -> None:
 
     found = dial.status(place.root(), place.store)
     if as_json:
-        emit({"running": found is not None, **(found or {})})
+        emit(
+            {
+                "running": found is not None,
+                "pid": found["pid"] if found else None,
+                "since": stamp(found["since"]) if found else None,
+                "clients": _others(found) if found else None,
+                "sessions": list(found["running"]) if found else [],
+            }
+        )
     elif found is None:
         say("No host runs; it starts when it is needed.")
     else:
-        running = ", ".join(found.get("running") or ()) or "nothing"
-        say(f"Process {found['pid']} with {plural(int(found.get('clients', 0)), 'client')}; it works on {running}.")
+        running = ", ".join(found["running"]) or "nothing"
+        say(f"Process {found['pid']} with {plural(_others(found), 'client')}; it works on {running}.")
+
+
+def _others(found: Mapping[str, Any]) -> int:
+    """The clients of a host beside the one that asks."""
+    return max(0, int(found["clients"]) - 1)
 
 
 @host.command()

@@ -1,0 +1,125 @@
+"""While a host is at work it carries out what the commands ask, and a person notices no difference."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime import dial
+from runtime.client import Client
+from workspace import NotFound, WorkspaceError
+
+from .program import Done, done, refusal, run
+from .test_json import COMMANDS, check
+
+
+@pytest.fixture
+def kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a history of two operations, and short names for sockets."""
+    with tempfile.TemporaryDirectory() as sockets:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", sockets)
+        (folder / "sub").mkdir()
+        (folder / "sub" / "a").write_text("1\n")
+        done("scan", cwd=folder)
+        (folder / "sub" / "a").write_text("2\n")
+        done("scan", cwd=folder)
+        yield folder
+
+
+async def asked(*args: str, cwd: Path) -> Done:
+    """What a command does while the test's own client keeps the host there."""
+    return await asyncio.to_thread(run, *args, cwd=cwd)
+
+
+async def test_acts_go_through_the_host_and_read_the_same(kept: Path) -> None:
+    below = kept / "sub"
+    async with Client.connect(kept):
+        (below / "a").write_text("3\n")
+        (below / "b").write_text("b\n")
+        scanned = await asked("scan", cwd=kept)
+        assert scanned.text.splitlines() == [
+            "  edit   sub/a@3  +1 −1",
+            "  create sub/b@1  +1 −0",
+            "Recorded 2 changes as op:3.",
+        ], scanned
+        assert (await asked("scan", cwd=kept)).text == "Nothing had changed.\n"
+        undone = await asked("undo", cwd=below)
+        assert undone.text.splitlines() == [
+            "  edit   sub/a  +1 −1",
+            "  delete sub/b  +0 −1",
+            "Undid op:3 scan as op:4; `wukong redo` brings it back.",
+        ]
+        assert (below / "a").read_text() == "2\n"
+        assert "Redid op:3 scan as op:5" in (await asked("redo", cwd=below)).text
+        restored = await asked("restore", "a@1", cwd=below)
+        assert restored.text.splitlines() == [
+            "  edit   sub/a  +1 −1",
+            "Restored 1 document as op:6; `wukong undo` takes it back.",
+        ]
+        assert (await asked("restore", "op:6", "b", cwd=below)).text == "Nothing to do: it is already so.\n"
+        assert (
+            (await asked("revert", "op:6", cwd=below)).text.splitlines()[-1].startswith("Reverted 1 document as op:7")
+        )
+        assert (below / "a").read_text() == "3\n"
+        log = (await asked("log", cwd=kept)).text
+        assert [line.split("  ")[-2].strip() for line in log.splitlines()] == [
+            "revert op:6", "restore sub/a@1", "redo op:3 scan", "undo op:3 scan", "scan", "scan", "scan"
+        ]  # fmt: skip
+    dial_away(kept)
+    assert done("verify", cwd=kept).startswith("Sound: 7 entries")
+
+
+async def test_json_through_the_host_is_what_the_page_says(kept: Path) -> None:
+    seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    async with Client.connect(kept):
+        (kept / "new").touch()
+        for command, arguments in (
+            ("scan", []), ("scan", []), ("undo --dry-run", []), ("undo", []), ("redo --dry-run", []), ("redo", []),
+            ("restore --dry-run", ["op:1"]), ("restore", ["op:1"]), ("restore", ["op:1"]),
+            ("revert --dry-run", ["op:2"]), ("revert", ["op:2"]),
+        ):  # fmt: skip
+            result = await asked(*command.split(), *arguments, "--json", cwd=kept)
+            assert result.status == 0, result
+            check(COMMANDS[f"wukong {command}"], json.loads(result.text), seen)
+    dial_away(kept)
+
+
+async def test_what_a_host_refuses_is_one_sentence(kept: Path) -> None:
+    (kept / "sub" / "a").write_text("3\n")
+    done("scan", cwd=kept)
+    async with Client.connect(kept):
+        for more in ([], ["--json"], ["--dry-run"]):
+            result = await asked("revert", "op:2", *more, cwd=kept)
+            assert (result.status, result.out) == (1, b"")
+            assert result.said.splitlines() == [
+                "sub/a, line 1: both sides changed the same lines",
+                "wukong: Nothing was written: 1 place changed since; edit it by hand or use restore.",
+            ]
+        assert refusal(await asked("restore", "nope", cwd=kept)).startswith("No document was ever at nope;")
+        assert refusal(await asked("undo", "--op", "99", cwd=kept)) == "There is no op:99; the newest is op:3."
+    dial_away(kept)
+
+
+async def test_a_host_that_only_waits_makes_room(kept: Path) -> None:
+    async with Client.connect(kept):
+        pass
+    assert await asyncio.to_thread(dial.status, kept) is not None
+    (kept / "new").touch()
+    assert "create new@1" in (await asked("scan", cwd=kept)).text
+    assert await asyncio.to_thread(dial.status, kept) is None
+
+
+def dial_away(root: Path) -> None:
+    """Have the host leave, so that it does not outlive the test."""
+    from runtime.protocol import Stop
+
+    try:
+        dial.call(root, Stop(), start=False)
+    except (NotFound, WorkspaceError):
+        return
