@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 from runtime import programs, sandbox
 from runtime.capabilities import Arguments, Refused, shorten
-from runtime.sandbox import Limits, Ran
+from runtime.sandbox import Limits, Ran, SandboxError
+from runtime.scratch import temporary
 from runtime.session import Session
 from workspace import Act, Version, Workspace
 
@@ -84,12 +84,15 @@ async def recorded(
         return end
 
     try:
-        with tempfile.TemporaryDirectory(prefix="wukong-") as folder:
-            scratch = Path(folder) / "scratch"
+        async with temporary() as folder:
+            scratch = folder / "scratch"
             scratch.mkdir()
             ran = await execute(scratch, operation)
             text, whole = _output(ran)
             text += note()
+    except SandboxError as error:
+        await desk.alone(finish("refused", str(error), None))
+        return None, str(error)
     except asyncio.CancelledError:
         await asyncio.shield(desk.alone(finish("interrupted", "Interrupted by a person.", None)))
         raise

@@ -70,11 +70,15 @@ def import_git(
         raise WorkspaceError("An import cannot be part of a batch: it has transactions of its own.")
     begins = work.cursor == 0
     with Repository(repository) as source:
-        run = _Import(work, source)
+        inside = source.folder == work.root  # there git keeps the files, and none is written
+        run = _Import(work, source, follow=not inside)
         try:
             commits, versions = run.all(source.resolve(ref), progress)
-        finally:
-            blocked = [conflict.path for conflict in work.place()]
+        except BaseException:
+            if not inside:
+                work.place()
+            raise
+        blocked = [conflict.path for conflict in (work.adopt() if inside else work.place())]
     if begins:
         with suppress(Failed):  # rows that came in bulk leave gaps; without room for it they may stay
             work.store.db.execute("VACUUM")
@@ -106,12 +110,14 @@ class _Own:
 class _Import:
     """One run: its tips by path, and the documents that have two sides."""
 
-    def __init__(self, work: Workspace, source: Repository) -> None:
+    def __init__(self, work: Workspace, source: Repository, *, follow: bool) -> None:
         self.kept: dict[int, str] = {}
         self.skipped: dict[str, Skipped] = {}
         self._work = work
         self._store = work.store
         self._source = source
+        self._follow = follow
+        """Whether files follow what is imported."""
         self._largest = coverage.largest(work.store)
         lineage = work.store.versions.lineage(work.branch.id, 1 << 62)
         self._on_branch = " OR ".join(["(branch = ? AND entry <= ?)"] * len(lineage))
@@ -357,10 +363,11 @@ class _Import:
                 self._moved.add(version.document)
 
     def _check_places(self) -> None:
-        """Refuse what would put two documents at one path; mark the others' files as about to change."""
+        """Refuse what would put two documents at one path; else their files are about to change."""
         assert self._store.disk is not None
-        for document in self._made:
-            self._store.disk.pend(document)
+        if self._follow:
+            for document in self._made:
+                self._store.disk.pend(document)
         for document in self._moved:
             head = self._work.head(document)
             if head is None or not head.exists:

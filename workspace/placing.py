@@ -10,7 +10,7 @@ to be on the disk, so that opening can finish what a crash cut short.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -70,32 +70,56 @@ class Placing:
         Those that nobody placed and that differ are kept as newest versions, by one
         operation; the conflicts say which.
         """
-        kept: list[tuple[Edit, Stamp, int]] = []
+        return self._adopt_all({document: self._head(document) for document in documents}, self._is_free)
+
+    def adopt_folder(self) -> list[Conflict]:
+        """Take the whole folder as it stands, and write nothing: another program keeps its files.
+
+        What differs from a head, or is not there, is the newest version; the conflicts say which.
+        """
+        heads = self._store.versions.tree(self._branch, self._store.journal.last())
+        with self._store.transaction():
+            for path, placed in self._disk.all().items():
+                head = heads.get(placed.document)
+                if head is None or not head.exists or head.path != path:
+                    self._disk.remove(path)
+                elif head.number == placed.number:
+                    del heads[placed.document]
+            return self._adopt_all(heads, lambda path: True)
+
+    def _adopt_all(self, heads: Mapping[int, Version], is_theirs: Callable[[str], bool]) -> list[Conflict]:
+        theirs: list[tuple[Edit, Stamp | None, int]] = []
         conflicts: list[Conflict] = []
         with self._store.transaction():
-            for document in documents:
-                head = self._head(document)
-                placed = self._disk.get(head.path)
-                if head.state is None or (placed and (placed.document, placed.number) == (document, head.number)):
+            for document, head in heads.items():
+                if head.state is None:
                     continue
                 checked = time.time_ns()
-                with suppress(OSError, Blocked):  # what is in the way there is seen when the file is brought
+                try:
                     found = self._files.read(head.path)
-                    if found is None:
-                        continue
-                    row = Placed(head.path, document, head.number, found.stamp, checked)
-                    if same_content(self._store, row, found):
-                        self._disk.put(row)
-                    elif placed is None:
-                        state = State(head.path, found.mode, self._store.contents.put(found.data, head.content))
-                        kept.append((Edit(document, head.path, state, head.number), found.stamp, checked))
-                        if state.content != head.content:
-                            reason = "a file was already there; it was kept as the newest version"
-                            conflicts.append(Conflict(head.path, reason, document))
-            made = self.record_outside([edit for edit, _, _ in kept])[0] if kept else []
-            for version, (_, stamp, checked) in zip(made, kept, strict=True):
-                self._disk.put(Placed(version.path, version.document, version.number, stamp, checked))
+                except (OSError, Blocked):
+                    continue  # what is in the way there is seen when the file is brought
+                row = Placed(head.path, document, head.number, found.stamp if found else None, checked)
+                if found is not None and same_content(self._store, row, found):
+                    self._disk.put(row)
+                elif is_theirs(head.path):
+                    state = self._found_state(row, found)
+                    theirs.append((Edit(document, head.path, state, head.number), row.stamp, checked))
+                    if state is None or state.content != head.content:
+                        conflicts.append(
+                            Conflict(head.path, "what stands there was kept as the newest version", document)
+                        )
+            made = self.record_outside([edit for edit, _, _ in theirs])[0] if theirs else []
+            for version, (_, stamp, checked) in zip(made, theirs, strict=True):
+                if version.exists:
+                    self._disk.put(Placed(version.path, version.document, version.number, stamp, checked))
+                else:
+                    self._disk.remove(version.path)
         return conflicts
+
+    def _is_free(self, path: str) -> bool:
+        """Whether something stands at the path that nobody placed."""
+        return self._disk.get(path) is None and self._files.status(path) is not None
 
     def record_outside(
         self, edits: Sequence[Edit], act: Act = OUTSIDE, **how: Any
@@ -242,6 +266,8 @@ class Placing:
             if placed is None:
                 try:
                     self._files.settle(state.path, temporary)
+                except FileNotFoundError:
+                    continue  # its folder went, and the file with it: once more
                 except FileExistsError:
                     self._files.drop_temporary(state.path, temporary)
                     if not self._files.clear_folders(state.path):
@@ -336,9 +362,10 @@ class Placing:
 
     def _note(self, head: Version, state: State) -> None:
         """Remember the file that was just put in place."""
+        checked = time.time_ns()
         found = self._files.status(state.path)
         stamp = Stamp.of(found) if found else None
-        self._disk.put(Placed(state.path, head.document, head.number, stamp, time.time_ns()))
+        self._disk.put(Placed(state.path, head.document, head.number, stamp, checked))
 
     def _temporary(self, document: int) -> bytes:
         return TEMPORARY + b"%d-%d" % (self._branch, document)

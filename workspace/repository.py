@@ -58,6 +58,11 @@ class Repository:
     ) -> None:
         self._repo.close()
 
+    @property
+    def folder(self) -> Path | None:
+        """The working directory of the repository, without links; None for a bare one."""
+        return None if self._repo.bare else Path(self._repo.path).resolve()
+
     def resolve(self, ref: str | None) -> ObjectID:
         """The commit that a ref or an abbreviated id names, HEAD for None. Raises NotFound."""
         from dulwich.objectspec import AmbiguousShortId, parse_commit

@@ -112,6 +112,15 @@ class Working(History):
         self._save()
         return conflicts
 
+    def adopt(self) -> list[Conflict]:
+        """Take the folder as it stands, and write nothing: another program keeps its files.
+
+        What differs from a head is the newest version now; the conflicts say which.
+        """
+        conflicts = self._placing.adopt_folder()
+        self._disk.take_due()
+        return conflicts
+
     # -- operations
 
     def record(

@@ -59,6 +59,8 @@ class Workspace(Working):
         is impossible nothing is written and Conflicted is raised. ``mode``: permissions.
         """
         self._check_path(path)
+        if self._files.largest is not None and len(data) > self._files.largest:
+            raise WorkspaceError(f"{path} would be too large to keep ({len(data):,} bytes); nothing was written.")
         with self._placed():
             known = self.find(path)
             if read is not None and known is not None and known.number != read:

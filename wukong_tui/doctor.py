@@ -53,19 +53,32 @@ def _sqlite() -> Finding:
 
 def _history(directory: Path, store: Path | None) -> Finding:
     try:
-        folder = store or location.store_of(location.find_root(directory)) or location.default_store(directory)
+        folder = _place_of_history(directory, store)
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     except NotFound as error:
-        if (directory / location.LINK).is_symlink():
-            return Finding("History", False, str(error), vital=True)
-        folder = location.default_store(directory)
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        return Finding("History", False, str(error), vital=True)
+    except OSError as error:
+        return Finding("History", False, f"{error.filename}: {error.strerror}", _ELSEWHERE, vital=True)
     kind = location.file_system(existing)
-    if not os.access(existing, os.W_OK):
-        return Finding("History", False, f"{folder} cannot be written", "Choose a place with --store.", vital=True)
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        return Finding("History", False, f"{folder} cannot be written", _ELSEWHERE, vital=True)
     if kind in location.NETWORK:
         return Finding("History", False, f"{folder} on {kind}", "Locks fail on network file systems; use --store.")
     free = shutil.disk_usage(existing).free / 2**30
     return Finding("History", True, f"{folder} on {kind}, {free:,.1f} GiB free")
+
+
+_ELSEWHERE = "--store keeps the history elsewhere."
+
+
+def _place_of_history(directory: Path, store: Path | None) -> Path:
+    if store is not None:
+        return store.resolve()
+    try:
+        root = location.find_root(directory)
+    except NotFound:
+        root = directory  # what is wrong with its own link, if anything, is said next
+    return location.store_of(root) or location.default_store(root)
 
 
 def _exchange(directory: Path) -> Finding:

@@ -142,6 +142,8 @@ class _Link:
         except OSError as error:
             self.socket = None
             raise WkError(f"There is no office here: wk works in programs that it runs ({error.strerror}).") from None
+        # The more calls are under way, the fewer commits they need.
+        self.socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 1 << 20)
         self.socket.setblocking(False)
         while not self.signatures:
             self.receive()

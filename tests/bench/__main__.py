@@ -51,7 +51,9 @@ def _options() -> argparse.Namespace:
         help="a git repository whose history to compare on as well; may be given again"
         " (or WUKONG_BENCH_REPO, paths separated as in PATH)",
     )  # fmt: skip
-    parser.add_argument("--folder", type=Path, help="where to work; must be a real disk (by default a temporary folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="where to work; must be a real disk (by default a temporary folder)"
+    )
     options = parser.parse_args()
     if unknown := set(options.topics) - set(TOPICS):
         parser.error(f"no such topic: {', '.join(sorted(unknown))}")

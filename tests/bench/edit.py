@@ -65,8 +65,6 @@ def _with_age(lab: Lab) -> Row:
 
             return edit
 
-        mine, others = alternate(
-            rounds, edits(aged, random.sample(old.paths, 100)), edits(fresh, list(young.paths))
-        )
+        mine, others = alternate(rounds, edits(aged, random.sample(old.paths, 100)), edits(fresh, list(young.paths)))
     what = f"edit at {old.versions:,} versions, and at {young.versions}"
     return Row(what, spread(mine), spread(others), median(mine) / median(others), Target(1.2))

@@ -80,4 +80,6 @@ def _states(lab: Lab, grown: Grown) -> Iterator[Row]:
             )
     shape = f"state of {len(grown.paths):,} documents"
     for what, taken in (("at an earlier cursor", mine), ("on a branch", forked)):
-        yield Row(f"{shape} {what}, and git ls-tree -r -l", spread(taken), spread(others), median(taken) / median(others))
+        yield Row(
+            f"{shape} {what}, and git ls-tree -r -l", spread(taken), spread(others), median(taken) / median(others)
+        )

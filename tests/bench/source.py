@@ -66,7 +66,7 @@ class Author:
         forms = (
             f"{a} = self.{c}({b})",
             f"{a} = {c}({b}, {number})",
-            f"if {a} is None:\n            raise ValueError(f\"{self.sentence()}: {{{b}}}\")",
+            f'if {a} is None:\n            raise ValueError(f"{self.sentence()}: {{{b}}}")',
             f"for {a} in {b}.{c}():\n            self.{b}.append({a})",
             f"self._{a} = {b}",
             f"return self.{c}({a}, {b}={b})",

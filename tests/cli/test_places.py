@@ -115,6 +115,7 @@ def test_a_link_to_a_store_that_is_gone_begins_nothing_anew(wukong: Call, folder
             f"The history of {folder} is in {store}, which is not there: bring that back,"
             f" or remove {folder / '.wukong'} to begin anew."
         )
+    assert wukong("--store", str(tmp_path / "unplugged" / "history"), "show", "a").out == b"1\n"
     (tmp_path / "unplugged").rename(tmp_path / "drive")
     assert wukong("show", "a").out == b"1\n"
     shutil.rmtree(tmp_path / "drive")

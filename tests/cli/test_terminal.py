@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime import lessons
 from workspace import Act, Workspace
 from workspace.visible import visible
 
@@ -190,14 +191,20 @@ def test_operations_of_others_are_drawn_too(folder: Path, tmp_path: Path) -> Non
                 detail={"message": f"{word}\n{word}"},
             )
             work.write("a", text * 3, act=act)
+            work.record(Act(kind="session", session=word, detail={"model": word, "mode": word}))
+            work.record(Act(kind="prompt", name=word, session=word, actor=word))
+            work.record(Act(kind="lesson"), payload=lessons.pack(word, word, word, word, 1, False))
         work.record(Act(kind="model", name="x"), outcome="failed\x1b[5m")
         last = work.cursor
     calls = [["log"], ["log", "-n", "0"], ["log", "a"], ["status"]]
+    calls += [["sessions"], ["tokens"], ["tokens", "--effective"], ["lessons"], ["models"], ["host", "status"]]
     calls += [["show", f"op:{number}"] for number in range(1, last + 1)]
     for text in ("\x1b]0;owned\x07", "\x9b5m"):
         calls += [["undo", "--session", text, "-n"]]
-    _, screen = called_on_terminal(calls, folder, tmp_path)
+    statuses, screen = called_on_terminal(calls, folder, tmp_path)
     harmless(screen)
+    failed = [call for call, status in zip(calls, statuses, strict=True) if status]
+    assert [call[0] for call in failed] == ["undo", "undo"]  # a conflict, and a session that there is not
 
 
 def test_an_imported_history_is_drawn_too(folder: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from runtime import limits, sandbox
 from runtime.mounts import View
 from runtime.output import Output
 from runtime.sandbox import Limits, Ran, SandboxError
+from runtime.scratch import temporary
 from workspace import Workspace, location
 
 REASON = sandbox.available()
@@ -587,6 +588,30 @@ async def test_tmp_is_the_scratch_folder_and_what_is_shown_besides_is_read_only(
     assert ran.output.endswith(b"tool\n")
     assert shown.read_text() == "look"
     assert (scratch / "kept").read_text() == "kept\n"
+
+
+@needs
+async def test_whatever_a_command_leaves_in_its_scratch_folder_is_removed(folder: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    async with temporary() as place:
+        ran = await sh(
+            f"""
+            cd /tmp && ln -s {kept} link && mkfifo pipe && mkdir many odd && touch odd/file && chmod 000 odd
+            seq -f many/%g 500 | xargs touch
+            python3 -c "
+import os
+for n in range(3000):
+    os.mkdir('d')
+    os.chdir('d')
+"
+            """,
+            folder, scratch=place,
+        )  # fmt: skip
+        assert (ran.status, ran.output) == (0, b"")
+    assert not place.exists()
+    assert (kept / "file").exists()
 
 
 # -- what it needs to be of use

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,19 @@ def _batch(scene: Scene) -> None:
         work.delete("d/x")
         work.set_mode("d/y", 0o600)
         work.write("e/f/g", b"deep\n")
+
+
+def _give_away(scene: Scene) -> None:
+    with scene.work.batch():
+        scene.work.delete("a")
+        scene.work.move("b", "a")
+
+
+def _give_away_edited(scene: Scene) -> None:
+    with scene.work.batch():
+        scene.work.write("a", CHANGED)
+        scene.work.move("a", "e")
+        scene.work.move("b", "a")
 
 
 def _around(scene: Scene) -> None:
@@ -204,6 +217,12 @@ KINDS: dict[str, Kind] = {
     ),
     "racing folder at a delete": Kind(_files, lambda s: s.work.delete("a"), (Outside("folder", "a"),)),
     "racing edit of a swap": Kind(_files, _swap, (Outside("insert", "a", data=BY_PERSON, at=2),)),
+    "racing edit of a name that is given away": Kind(
+        _files, _give_away, (Outside("insert", "a", data=BY_PERSON, at=2),)
+    ),
+    "racing conflict at a name that is given away": Kind(
+        _files, _give_away_edited, (Outside("change", "a", data=BY_PERSON, at=9),)
+    ),
     "racing edits of a batch": Kind(
         _files, _batch,
         (Outside("insert", "a", data=BY_PERSON, at=2), Outside("append", "b", data=BY_PERSON),
@@ -372,6 +391,58 @@ def test_death_at_every_point_and_again_while_recovering_loses_nothing(
 ) -> None:
     deaths = _crash_everywhere(tmp_path, name, looking=True, most=100_000, twice=8)
     print(f"{name}, {renaming}: {deaths} deaths")
+
+
+# -- people
+
+
+MEDDLING = [
+    Outside("insert", "", data=BY_PERSON, at=2), Outside("change", "", data=BY_PERSON, at=9),
+    Outside("write", "", data=BY_PERSON), Outside("truncate", "", at=5), Outside("append", "", data=BY_PERSON),
+    Outside("replace", "", data=BY_PERSON), Outside("delete", ""), Outside("rename", "", "r"),
+    Outside("rename", "", "d/y"), Outside("chmod", "", at=2), Outside("symlink", ""), Outside("folder", ""),
+    Outside("pipe", ""), Outside("clear", ""),
+]  # fmt: skip
+MEDDLED = ["edit", "rename", "rename in the folder", "swap", "round of names", "delete", "mode", "batch", "undo"]
+MEDDLED += ["first write", "link to file", "file to link", "restore a file where a folder is", "several acts"]
+
+
+@pytest.mark.parametrize("name", MEDDLED)
+def test_people_who_edit_at_any_point_of_an_act_lose_nothing(tmp_path: Path, name: str) -> None:
+    _meddle(tmp_path, name, times=15)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", MEDDLED)
+def test_people_who_edit_all_the_time_lose_nothing(tmp_path: Path, name: str) -> None:
+    _meddle(tmp_path, name, times=2000)
+
+
+def _meddle(tmp_path: Path, name: str, times: int) -> None:
+    """Edit files at one or two points of an act, some of the time die after that, and open again."""
+    kind, chance = KINDS[name], random.Random(name)
+    points = _points_of(tmp_path / "dry", kind, looking=True)
+    for index in range(times):
+        scene = _prepared(tmp_path / f"{index}", kind)
+        plan: dict[tuple[str, int], Callable[[], None]] = {}
+        edits = []
+        for point in sorted(chance.sample(points, min(3, len(points))), key=points.index):
+            if plan and chance.random() < 0.3:
+                plan[point] = crash
+                break
+            edit = replace(
+                chance.choice(MEDDLING), path=chance.choice(["a", "a", "b", "c", "d/x", "d/x", "e/z", "d", "l"])
+            )
+            edits.append(edit)
+            plan[point] = lambda edit=edit: scene.people.do(edit)  # noqa: B023
+        _run(scene, kind, Points(plan))
+        scene.work.abandon()
+        again = Points({("call", chance.randrange(12)): crash}) if index % 4 == 0 else None
+        with suppress(Crash):
+            scene.open(again).abandon()
+        scene.work = scene.open()
+        _check(scene, replace(kind, meanwhile=tuple(edits)))
 
 
 # -- power failures

@@ -29,6 +29,7 @@ class Repository:
         self.folder = folder
         self._clock = 1_600_000_000
         self("init", "-q", "-b", "main")
+        (folder / ".git/info/exclude").write_text(".wukong\n")
 
     def __call__(self, *arguments: str | bytes, data: bytes = b"", **environment: str) -> bytes:
         home = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
@@ -330,7 +331,10 @@ def test_an_import_is_no_part_of_a_batch(folder: Path, repository: Repository) -
 
 def test_submodules_and_our_own_names_are_left_out_and_said(folder: Path, repository: Repository) -> None:
     git = repository
-    commit = git.commit({"a": b"1", ".wukong/x": b"never", ".hg/store": b"never", "d/.svn/y": b"never"})
+    (git.folder / ".wukong").mkdir()
+    (git.folder / ".wukong/x").write_bytes(b"never")
+    git("add", "-f", ".wukong/x")
+    commit = git.commit({"a": b"1", ".hg/store": b"never", "d/.svn/y": b"never"})
     git("update-index", "--add", "--cacheinfo", f"160000,{commit},module")
     git("commit", "-q", "-m", "a submodule")
     git("rm", "-q", "--cached", "module")
@@ -726,16 +730,69 @@ def test_inside_its_own_folder_an_import_touches_no_file(repository: Repository,
 def test_uncommitted_edits_in_the_folder_stay_and_are_the_newest_versions(repository: Repository) -> None:
     git = repository
     git.commit({"a": b"1\n", "b": b"1\n", "gone": b"1\n"})
-    (git.folder / "a").write_bytes(b"not committed\n")
-    (git.folder / "untracked").write_bytes(b"not git's\n")
-    (git.folder / "gone").unlink()
+
+    def edit(text: bytes) -> dict[str, tuple[int, int, int]]:
+        (git.folder / "a").write_bytes(text)
+        (git.folder / "gone").unlink()
+        return stamps(git.folder)
+
+    seen = edit(b"not committed\n")
     with Workspace.open(git.folder) as work:
-        assert import_git(work, git.folder).kept == ("a",)
-        assert (git.folder / "a").read_bytes() == b"not committed\n"
-        assert (git.folder / "untracked").read_bytes() == b"not git's\n"
-        assert [work.content(v) for v in work.history("a")] == [b"1\n", b"not committed\n"]
+        assert import_git(work, git.folder).kept == ("a", "gone")
+        assert stamps(git.folder) == seen
+        assert {path: work.content(head) for path, head in work.tree().items()} == {
+            "a": b"not committed\n",
+            "b": b"1\n",
+        }
         assert [work.operation(v.operation).kind for v in work.history("a")] == ["import", "outside"]
         check_against_git(work, git)
+    git.commit({"a": b"committed\n", "b": b"2\n", "gone": b"2\n"})
+    git.commit({"a": b"committed too\n"})
+    (git.folder / "untracked").write_bytes(b"not git's\n")
+    seen = edit(b"not committed either\n")
+    with Workspace.open(git.folder) as work:
+        assert set(import_git(work, git.folder).kept) == {"a", "gone"}
+        assert stamps(git.folder) == seen
+        assert {path: work.content(head) for path, head in work.tree().items()} == {
+            "a": b"not committed either\n", "b": b"2\n",
+        }  # fmt: skip
+        check_against_git(work, git)
+        assert [v.path for v in work.scan().versions] == ["untracked"]
+
+
+def test_a_file_that_git_lets_go_of_stays_in_the_folder(repository: Repository) -> None:
+    git = repository
+    git.commit({"a": b"1\n", "b": b"1\n"})
+    with Workspace.open(git.folder) as work:
+        import_git(work, git.folder)
+    git("rm", "-q", "--cached", "a")
+    git("commit", "-q", "-m", "no longer git's")
+    with Workspace.open(git.folder) as work:
+        assert import_git(work, git.folder) == Imported(1, 1, (), ())
+        assert (git.folder / "a").read_bytes() == b"1\n"
+        assert set(work.tree()) == {"b"}
+        assert [(v.path, v.change, v.document) for v in work.scan().versions] == [("a", "create", work.document("a"))]
+
+
+def test_an_import_that_stops_inside_the_folder_touches_no_file_either(repository: Repository) -> None:
+    git = repository
+    long_history(git, 450)
+    git("checkout", "-q", "-f", "main")
+    seen = stamps(git.folder)
+
+    def stop(done: int, total: int) -> None:
+        if done == 300:
+            raise Stop
+
+    with Workspace.open(git.folder) as work, pytest.raises(Stop):
+        import_git(work, git.folder, progress=stop)
+    with Workspace.open(git.folder) as work:
+        assert stamps(git.folder) == seen
+        assert import_git(work, git.folder).kept == ()
+        assert stamps(git.folder) == seen
+        assert work.store.journal.of_kind("outside") == []
+        check_against_git(work, git)
+        check_disk(work)
 
 
 def test_a_folder_that_was_scanned_before_keeps_every_file(repository: Repository) -> None:

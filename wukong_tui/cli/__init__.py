@@ -17,9 +17,9 @@ from .common import Place
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-C", "directory", metavar="DIR", type=click.Path(path_type=Path), default=Path(),
+@click.option("-C", "directory", metavar="DIR", type=click.Path(path_type=Path, readable=False), default=Path(),
               help="Work in DIR instead of here.")  # fmt: skip
-@click.option("--store", metavar="DIR", type=click.Path(path_type=Path), default=None,
+@click.option("--store", metavar="DIR", type=click.Path(path_type=Path, readable=False), default=None,
               help="Keep the history in DIR instead of your state directory.")  # fmt: skip
 @click.version_option(package_name="wukong-tui", prog_name="wukong")
 @click.pass_context

@@ -19,7 +19,7 @@ import click
 
 from runtime.acts import perform
 from workspace import History, NotFound, Workspace, WorkspaceError
-from workspace.addresses import Address, resolve, workspace_path
+from workspace.addresses import Address, resolve
 from workspace.history import existing_folder
 from workspace.location import FILE, find_root, is_network, store_of
 from workspace.models import when
@@ -39,7 +39,11 @@ class Place:
         if self.store is None:
             return find_root(here)
         store = self.store.resolve()
-        return next((folder for folder in (here, *here.parents) if store_of(folder) == store), here)
+        for folder in (here, *here.parents):
+            with suppress(NotFound):  # a link to a store that is gone is no matter: one was named
+                if (found := store_of(folder)) is not None and found.resolve() == store:
+                    return folder
+        return here
 
     def reading(self) -> History:
         """The history open for reading. Raises NotFound."""
@@ -69,10 +73,6 @@ class Place:
         """What an address names; its path starts where we are. Raises NotFound, WorkspaceError."""
         return resolve(history, text, here=existing_folder(self.directory))
 
-    def path(self, history: History, text: str) -> str:
-        """The workspace path of a file named from where we are. Raises NotFound outside the workspace."""
-        return workspace_path(history.root, existing_folder(self.directory), text)
-
     @contextmanager
     def acting(self, *, begin: bool = False) -> Iterator[Callable[..., dict[str, Any]]]:
         """What carries out acts, see runtime.acts: the host that is at work here, else we ourselves.
@@ -81,7 +81,7 @@ class Place:
         needed again is asked to leave.
         """
         here = {"here": str(existing_folder(self.directory))}
-        root = self._hosted() if self.has_history() else None
+        root = self.host_at_work()
         if root is not None:
             from runtime import dial, protocol
 
@@ -96,10 +96,12 @@ class Place:
         with self.starting() if begin else self.writing() as work:
             yield lambda name, **arguments: perform(work, name, {**here, **arguments}, person())
 
-    def _hosted(self) -> Path | None:
+    def host_at_work(self) -> Path | None:
         """The workspace, if a host is at work there; one that only waits leaves."""
         from runtime import dial, protocol
 
+        if not self.has_history():
+            return None
         root = self.root()
         status = dial.status(root, self.store)
         if status is None:

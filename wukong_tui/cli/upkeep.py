@@ -87,6 +87,7 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
     with Repository(place.directory / repository) as source:
         source.resolve(ref)  # what is not there must not begin a history here
     quiet = as_json or not sys.stderr.isatty()
+    place.host_at_work()  # one that only waits makes room
     with (
         place.starting() as work,
         click.progressbar(length=1, label="Commits", file=sys.stderr, hidden=quiet, show_pos=True) as bar,

@@ -1,0 +1,42 @@
+"""Commands of a session, where they cannot be executed or leave odd things behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime import sandbox
+from workspace import History
+
+from .office import begin, office, operations, prompt, turn, write_cassette
+
+needs_sandbox = pytest.mark.skipif(sandbox.available() is not None, reason="no sandbox works here")
+
+
+@needs_sandbox
+async def test_a_command_that_the_sandbox_refuses_is_ended_and_the_model_told(folder: Path, tmp_path: Path) -> None:
+    long = "true " + "x" * (1 << 18)  # more than one argument of a program can hold
+    script = write_cassette(tmp_path / "tape.toml", [turn("", ("run", {"command": long})), turn("Done.")])
+    async with office(folder, script) as desk:
+        session = await begin(desk)
+        assert (await prompt(desk, session)).outcome == "done"
+        assert [call.outcome for call in await operations(desk, "capability")] == ["refused"]
+        assert "cannot be started" in session.messages[-2]["content"]
+
+
+@needs_sandbox
+async def test_a_command_that_leaves_a_bottomless_folder_in_tmp_is_ended_as_any(folder: Path, tmp_path: Path) -> None:
+    dig = (
+        'cd /tmp; python3 -c \'import os\nfor n in range(3000): os.mkdir("d"); os.chdir("d")\'; touch /workspace/dug'
+    )
+    script = write_cassette(tmp_path / "tape.toml", [turn("", ("run", {"command": dig})), turn("Done.")])
+    async with office(folder, script) as desk:
+        session = await begin(desk)
+        assert (await prompt(desk, session)).outcome == "done"
+        assert [call.outcome for call in await operations(desk, "capability")] == ["done"]
+
+        def made(history: History) -> bool:
+            return history.find("dug") is not None
+
+        assert await desk.read(made)
