@@ -81,6 +81,7 @@ def _revert(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str
     ids = [operation_of(work, str(text)).id for text in arguments["operations"]]
     if arguments.get("dry_run"):
         return _preview(*work.preview_revert(ids))
+    _check_ended(work, ids)
     act = _named(act, " ".join(f"op:{id_}" for id_ in ids))
     made = work.revert(ids, act=act, consent=bool(arguments.get("consent")))
     return {"operation": made[0].operation if made else None, "versions": made_by(made)}
@@ -95,10 +96,19 @@ def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> di
     name = target.name if act.kind == "redo" and target.name else f"op:{target.id} {label(target)}"
     if arguments.get("dry_run"):
         return {**_preview(*work.preview_revert([target.id])), "target": target.id, "name": name}
+    _check_ended(work, [target.id])
     take = work.undo if act.kind == "undo" else work.redo
     done = take(session=session, target=target.id, act=_named(act, name))
     made = work.store.versions.of_operation(done.id)
     return {"operation": done.id, "target": target.id, "name": name, "versions": made_by(made)}
+
+
+def _check_ended(work: Workspace, operations: Sequence[int]) -> None:
+    """Refuse to take back what still works: it would go on, and half of it would stay."""
+    running = set(work.store.journal.unfinished())
+    for operation in operations:
+        if running & set(work.store.journal.family(operation)):
+            raise WorkspaceError(f"op:{operation} is still at work; wait for it or interrupt it, then take it back.")
 
 
 def _named(act: Act, name: str) -> Act:

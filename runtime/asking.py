@@ -51,14 +51,17 @@ async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequen
     limit = _room(session, asked) if limited else None
     most = model.cost(Usage(input=asked, output=limit)) if limited else None
     reservation = session.budget.reserve(asked + (limit or 0), most)
-    act = session.act(kind, model.name, model=model.name, detail={"asked": asked})
+    act = session.act(
+        kind, model.name, model=model.name, detail={"asked": asked, **({"limit": limit} if limit else {})}
+    )
     operation = await desk.write(lambda work: work.begin(act))
-    text, shown, journalled = "", 0, time.monotonic()
+    text, shown, journalled, came = "", 0, time.monotonic(), False
     reply: Reply | None = None
     stream = model.stream(messages, tools, limit=limit)
     desk.streaming(operation, "")
     try:
         async for piece in stream:
+            came = True
             if isinstance(piece, Reply):
                 reply = piece
                 break
@@ -74,9 +77,9 @@ async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequen
         if reply is None:
             raise ModelError(f"{model.name} ended without a reply.", retry=True, text=text)
     except ModelError as error:
-        detail = {"error": str(error)}
-        await desk.write(lambda work: work.end(operation, "failed", detail=detail))
-        if not text:
+        failure = {"error": str(error)}
+        await desk.write(lambda work: work.end(operation, "failed", detail=failure))
+        if not came:
             session.budget.release(reservation)  # nothing came back: nothing was spent
         raise
     except asyncio.CancelledError:
@@ -92,8 +95,8 @@ async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequen
     reply = replace(reply, usage=usage, calls=_renamed(operation, reply.calls))
     payload = json.dumps(conversation.assistant(reply.text, reply.calls)).encode()
     ref = reply.message_id.encode("utf-8", "replace") if reply.message_id else None
-    detail = {"finish": reply.finish}
-    await desk.write(lambda work: work.end(operation, usage=usage, payload=payload, ref=ref, detail=detail))
+    ended = {"finish": reply.finish}
+    await desk.write(lambda work: work.end(operation, usage=usage, payload=payload, ref=ref, detail=ended))
     return reply
 
 

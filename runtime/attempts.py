@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from runtime import lessons, meter, plan, shell
-from runtime.capabilities import Arguments, Refused, shorten
+from runtime.capabilities import CAPABILITIES, Arguments, Refused, shorten
+from runtime.deciding import decide
 from runtime.session import Session
 from workspace import Act, Conflicted, History, Workspace
 from workspace.lines import is_binary, unified
@@ -51,6 +52,8 @@ async def _set(session: Session, arguments: Arguments) -> str:
 
 
 async def _start(session: Session, number: int | None) -> str:
+    if session.policy.mode == "read-only":
+        raise Refused("This session is read-only: a step is not tried in it.")
     if session.attempt is not None:
         raise Refused(f"Step {session.step} is being tried; finish it first.")
     current = await _plan(session)
@@ -102,7 +105,14 @@ async def _judge(session: Session, step: plan.Step) -> str | None:
     if check.command is None:
         await session.desk.alone(lambda work: work.catch_up())
         return await session.desk.read(lambda history: plan.holds(check, history))
-    act = session.act("capability", f"check {check.command[:80]}", detail={"attribution": "probable"})
+    arguments = {"command": check.command}
+    try:
+        decision = await decide(session, CAPABILITIES["run"], arguments)
+    except Refused as error:
+        return f"the check `{check.command}` could not be run: {error}"
+    act = session.act(
+        "capability", f"check {check.command[:80]}", decision=decision, detail={"attribution": "probable"}
+    )
     status, output = await shell.run(session, act, check.command, payload=check.command.encode())
     if status == 0:
         return None

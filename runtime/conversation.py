@@ -41,7 +41,11 @@ def messages(history: History, session: str, upto: int | None = None) -> list[Me
     details: dict[int, Entry] = {}
     waiting: list[Entry] = []
     for entry in history.store.journal.of_session(session, upto=end):
-        if entry.id in gone or (entry.parent is not None and entry.parent in hidden) or entry.operation in hidden:
+        if (
+            (entry.id in gone and entry.kind == "prompt")
+            or (entry.parent is not None and entry.parent in hidden)
+            or entry.operation in hidden
+        ):
             hidden.add(entry.operation)
             continue
         if entry.phase == BEGUN:
@@ -109,7 +113,9 @@ def news(history: History, session: str, after: int) -> str:
             rows.append(f"and {len(versions) - 20} more documents ({what})")
     if not rows:
         return ""
-    return "[Since you last looked: " + "; ".join(rows[:60]) + ". Read again what you rely on.]"
+    if len(rows) > 60:
+        rows = [*rows[:30], f"{len(rows) - 60:,} more changes", *rows[-30:]]
+    return "[Since you last looked: " + "; ".join(rows) + ". Read again what you rely on.]"
 
 
 def assistant(text: str, calls: Iterable[Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 from runtime import attempts, shell
 from runtime.asking import is_repeated
 from runtime.capabilities import Arguments, Capability, Hands, Refused, find, perform, shorten
+from runtime.deciding import decide
 from runtime.models.base import Message, ToolCall
-from runtime.policy import Request
 from runtime.session import Session
 from workspace import Conflicted, Workspace
 
@@ -74,19 +74,6 @@ async def _answer(session: Session, call: ToolCall) -> str:
     if capability.name == "plan":
         return await attempts.carry_out(session, act, arguments, payload)
     return await shell.carry_out(session, capability.name, act, arguments, payload)
-
-
-async def decide(session: Session, capability: Capability, arguments: Arguments) -> str:
-    """Whether a call may go on, asking a person if need be; the decision. Raises Refused."""
-    decision = session.policy.decide(Request(capability.name, capability.effects, arguments))
-    if decision.verdict == "deny":
-        raise Refused(f"Refused: {decision.reason}")
-    if decision.verdict == "ask":
-        allowed, said = await session.desk.approve(session, capability.name, dict(arguments))
-        if not allowed:
-            raise Refused(f"Refused by a person{': ' + said if said else '.'}")
-        return f"allowed: {said}" if said else "allowed by a person"
-    return f"allowed: {decision.reason}"
 
 
 async def _on_documents(

@@ -11,7 +11,7 @@ from runtime.capabilities import CAPABILITIES
 from runtime.execute import execute
 from runtime.models.base import Message, ModelError
 from runtime.session import Session
-from workspace import History
+from workspace import History, Workspace
 
 FULL = 0.8
 """Share of the model's window from which older messages are summarised."""
@@ -115,9 +115,13 @@ def _fitting(session: Session, messages: list[Message]) -> list[Message]:
 
 async def _close(session: Session, prompt: int, outcome: str, detail: dict[str, str]) -> None:
     """End what is still open under the prompt, innermost first, then the prompt itself."""
-    desk, attempt = session.desk, session.attempt
-    if attempt is not None:
-        ending = "interrupted" if outcome == "interrupted" else "unfinished"
-        await desk.write(lambda work: work.end(attempt, ending))
+    desk, ending = session.desk, "interrupted" if outcome == "interrupted" else "unfinished"
+
+    def close(work: Workspace) -> None:
+        family = set(work.store.journal.family(prompt)) - {prompt}
+        for operation in sorted(family & set(work.store.journal.unfinished()), reverse=True):
+            work.end(operation, ending)
+        work.end(prompt, outcome, detail=detail)
+
     session.prompt = session.attempt = session.step = session.try_number = None
-    await desk.write(lambda work: work.end(prompt, outcome, detail=detail))
+    await desk.write(close)

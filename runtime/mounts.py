@@ -38,6 +38,10 @@ class SandboxError(WorkspaceError):
     """Nothing was executed: there is no sandbox here, or it cannot be made as asked."""
 
 
+GUARDED = (".git/hooks", ".git/config", ".hg/hgrc")
+"""What of a repository can be read in a sandbox and not written."""
+
+
 @dataclass(slots=True)
 class View:
     """What is shown where; ``options`` turns it into arguments of bubblewrap.
@@ -97,7 +101,11 @@ class View:
         trees = self._toolchains()
         for tree in trees:
             out += ("--ro-bind", str(tree), str(tree))
-        out += ("--bind", str(self.workspace.resolve()), self.inside)
+        workspace = self.workspace.resolve()
+        out += ("--bind", str(workspace), self.inside)
+        for name in GUARDED:  # git would execute what is written there, outside and as the person
+            if (workspace / name).exists() and not (workspace / name).is_symlink():
+                out += ("--ro-bind", str(workspace / name), f"{self.inside.rstrip('/')}/{name}")
         for path, content in self.files.items():
             out += made(path, content, "0755")
         for source, target in self.binds:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runtime import acts, loop, meter, protocol
-from runtime.budget import Budget
+from runtime.budget import Budget, trusted
 from runtime.models.base import Model
 from runtime.models.choose import choose
 from runtime.policy import Policy
@@ -52,6 +52,7 @@ class Office:
         self._approvals: dict[int, _Approval] = {}
         self._listeners: list[Callable[[Event], None]] = []
         self._texts: dict[int, str] = {}
+        self._resuming = asyncio.Lock()
         self._entry = 0
 
     # -- the core that a server serves
@@ -95,7 +96,9 @@ class Office:
                 return await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
             case protocol.Status():
                 return {"pid": os.getpid(), "running": [s.name for s in self._sessions.values() if s.busy]}
-            case protocol.Stop():
+            case protocol.Stop(idle=idle):
+                if idle and self.busy:
+                    raise WorkspaceError("The host is at work.")
                 return None
         raise WorkspaceError(f"There is no command {type(command).__name__}.")
 
@@ -176,8 +179,7 @@ class Office:
 
     async def _open(self, command: protocol.Open) -> Session:
         if command.resume is not None:
-            session = self._sessions.get(command.resume) or await self._resume(command.resume, command.model)
-            return await self._renew(session, command)
+            return await self._renew(await self._session(command.resume), command)
         model = await asyncio.to_thread(self._choose, command.model)
         detail: dict[str, Any] = {
             "model": model.name, "asked": command.model, "mode": command.mode, "inside": command.inside,
@@ -204,6 +206,12 @@ class Office:
             session.budget.max_cost = command.max_cost
         if command.model is not None and not session.busy:
             session.model = await asyncio.to_thread(self._choose, command.model)
+        detail = {
+            "model": session.model.name, "asked": command.model, "mode": session.policy.mode,
+            "inside": session.inside, "max_tokens": session.budget.max_tokens, "max_cost": session.budget.max_cost,
+        }  # fmt: skip
+        act = session.act("settings", session.model.name, actor=self.principal, parent=None, detail=detail)
+        await self.write(lambda work: work.record(act))
         return session
 
     async def _resume(self, name: str, model_name: str | None) -> Session:
@@ -211,9 +219,18 @@ class Office:
             ids = history.store.journal.of_kind("session", session=name)
             if not ids:
                 raise NotFound(f"There is no session {name}; `wukong sessions` lists them.")
-            spent = meter.total(meter.calls(history, session=name))
+            calls = meter.calls(history, session=name)
+            spent = meter.total(calls)
+            kept = [
+                c for c in calls if c.outcome != "failed" and trusted(c.usage) is None and c.usage.estimated is None
+            ]
+            spent.estimated += sum(c.detail.get("asked", 0) + c.detail.get("limit", 0) for c in kept)
             entries = history.store.journal.of_session(name)
-            return dict(history.operation(ids[0]).detail), spent, entries[-1].id
+            detail = dict(history.operation(ids[0]).detail)
+            for id_ in history.store.journal.of_kind("settings", session=name)[-1:]:
+                new = history.operation(id_).detail
+                detail |= {key: value for key, value in new.items() if value is not None or key.startswith("max")}
+            return detail, spent, entries[-1].id
 
         detail, spent, looked = await self.read(look)
         model = await asyncio.to_thread(self._choose, model_name or detail.get("asked") or detail["model"])
@@ -231,7 +248,8 @@ class Office:
         return session
 
     async def _session(self, name: str) -> Session:
-        return self._sessions.get(name) or await self._resume(name, None)
+        async with self._resuming:
+            return self._sessions.get(name) or await self._resume(name, None)
 
     async def _prompt(self, session: Session, text: str) -> int:
         first = next((line for line in text.splitlines() if line.strip()), "")
@@ -246,7 +264,8 @@ class Office:
     async def _work(self, session: Session) -> None:
         while session.queue:
             operation, _ = session.queue.popleft()
-            await loop.work_on(session, operation)
+            with suppress(Exception):  # recorded as the prompt's outcome; the next one goes on
+                await loop.work_on(session, operation)
 
     def _interrupt(self, session: Session) -> bool:
         if not session.busy or session.running is None:
@@ -260,7 +279,7 @@ class Office:
         return True
 
     def _go_on(self, session: Session) -> None:
-        if session.queue:
+        if session.queue and not session.busy:
             session.running = asyncio.create_task(self._work(session), name=f"session {session.name}")
 
     def _answer(self, command: protocol.Answer) -> bool:

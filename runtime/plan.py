@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import regex
 
 from workspace import History, WorkspaceError
 from workspace.takeback import undone
@@ -140,9 +141,16 @@ def holds(check: Check, history: History) -> str | None:
             return f"{path} does not contain {check.contains!r}"
         if check.lacks is not None and check.lacks in text:
             return f"{path} contains {check.lacks!r}"
-        if check.matches is not None and not re.search(check.matches, text, re.MULTILINE):
+        if check.matches is not None and not _matches(check.matches, text):
             return f"{path} does not match {check.matches!r}"
     return None
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return regex.search(pattern, text, regex.MULTILINE, timeout=2.0) is not None
+    except TimeoutError:
+        return False
 
 
 def _step(number: int, record: Mapping[str, Any]) -> Step:
@@ -171,8 +179,8 @@ def _parse_check(number: int, check: Any) -> dict[str, Any]:
         raise WorkspaceError(f"Step {number}: a check names either a command or a document.")
     if (pattern := check.get("matches")) is not None:
         try:
-            re.compile(pattern)
-        except re.error as error:
+            regex.compile(pattern)
+        except regex.error as error:
             raise WorkspaceError(f"Step {number}: {pattern!r} is no regular expression: {error}.") from None
     return dict(check)
 

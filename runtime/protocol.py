@@ -79,7 +79,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Interrupt everything, record it and leave."""
+    """Interrupt everything, record it and leave; with ``idle`` only if nothing is at work."""
+
+    idle: bool = False
 
 
 Command = Attach | Open | Prompt | Interrupt | Answer | Act | Status | Stop

@@ -127,11 +127,11 @@ class Journal:
         ).fetchall()
         return [self._entry(row) for row in rows]
 
-    def of_others(self, session: str, *, after: int, limit: int = 200) -> list[Entry]:
-        """What others than a session did after an entry, oldest first."""
+    def of_others(self, session: str, *, after: int, limit: int = 2000) -> list[Entry]:
+        """What others than a session did after an entry, and what was undone in it, oldest first."""
         rows = self._db.execute(
-            f"{_SELECT} WHERE id > ? AND phase <> 1 AND session IS NOT (SELECT id FROM term WHERE value = ?)"
-            " ORDER BY id LIMIT ?",
+            f"{_SELECT} WHERE id > ? AND phase <> 1 AND (session IS NOT (SELECT id FROM term WHERE value = ?)"
+            " OR kind IN (SELECT id FROM term WHERE value IN ('undo', 'redo'))) ORDER BY id LIMIT ?",
             (after, session, limit),
         ).fetchall()
         return [self._entry(row) for row in rows]

@@ -18,7 +18,19 @@ import zstandard
 from .errors import Damaged, Failed, WorkspaceError
 from .history import History
 from .models import Version, to_bytes
-from .search_index import BINARY, LOST, PRINTABLE, START, Position, characters, holds_lines, parse, reached_by, unpack
+from .search_index import (
+    BINARY,
+    LOST,
+    PRINTABLE,
+    START,
+    Position,
+    characters,
+    holds_lines,
+    parse,
+    quoted,
+    reached_by,
+    unpack,
+)
 from .search_index import clear as clear
 from .search_index import index as index
 from .store import Store
@@ -171,9 +183,9 @@ class _Search:
         terms = dict.fromkeys(text[at : at + 3] for at in range(0, len(text) - 2, step))
         if not terms:
             return ""
-        query = " AND ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        query = " AND ".join(map(quoted, terms))
         marks = [LOST] if PRINTABLE.fullmatch(needle) else [LOST, BINARY]
-        return f"({query}) OR " + " OR ".join(f'"{mark}"' for mark in marks)
+        return f"({query}) OR " + " OR ".join(map(quoted, marks))
 
     def _newest_block(self) -> int:
         """The block that the search begins with: the newest, or the first that reaches past the cursor."""

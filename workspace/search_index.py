@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import zstandard
@@ -116,16 +116,44 @@ def _waiting(store: Store, after: Position, limit: int) -> list[tuple[Position, 
     return [(Position(*row[:3]), row[3], row[4]) for row in rows]
 
 
+def problems(store: Store) -> Iterator[str]:
+    """What is wrong with the index: blocks that differ from the versions they stand for, or are not found.
+
+    Reads only, in pages; a version whose contents are damaged is not checked.
+    """
+    at = START
+    for id_ in range(1, _newest(store) + 1):
+        row = store.db.execute(
+            "SELECT entry, document, number, data FROM search_block WHERE id = ?", (id_,)
+        ).fetchone()
+        if row is None:
+            yield f"Block {id_} of the search index is missing."
+            continue
+        block, reached = _Block(id_), Position(*row[:3])
+        for position, old, new in _between(store, at, reached):
+            if old != new:
+                block.add(position, _read(store, old, new))
+        at = reached
+        if not block.agrees(store, row[3]):
+            yield f"Block {id_} of the search index differs from what its versions changed."
+
+
+def _between(store: Store, after: Position, upto: Position) -> Iterator[tuple[Position, int | None, int | None]]:
+    while page := _waiting(store, after, BLOCK):
+        for waiting in page:
+            if waiting[0] > upto:
+                return
+            yield waiting
+        after = page[-1][0]
+
+
 def _fill(store: Store, budget: int) -> int:
     block = _Block.last(store)
     done = size = 0
     for position, old, new in _waiting(store, reached_by(store), budget):
         done += 1
         if old != new:
-            try:
-                changed = _changed(_content(store, old), _content(store, new))
-            except Damaged:
-                changed = _UNREADABLE
+            changed = _read(store, old, new)
             if not block.takes(changed):
                 block.write(store)
                 block = _Block(block.id + 1)
@@ -138,8 +166,17 @@ def _fill(store: Store, budget: int) -> int:
     return done
 
 
-def _content(store: Store, id_: int | None) -> bytes:
-    return b"" if id_ is None else store.contents.get(id_)
+def _newest(store: Store) -> int:
+    row = store.db.execute("SELECT max(id) FROM search_block").fetchone() if _exists(store) else None
+    return row[0] or 0 if row else 0
+
+
+def _read(store: Store, old: int | None, new: int | None) -> _Lines:
+    """What changed between two contents."""
+    try:
+        return _changed(*(b"" if id_ is None else store.contents.get(id_) for id_ in (old, new)))
+    except Damaged:
+        return _UNREADABLE
 
 
 # -- what a version changed
@@ -203,6 +240,11 @@ def characters(text: bytes) -> str:
     return text.decode("latin-1").replace("\0", "\u2400")
 
 
+def quoted(term: str) -> str:
+    """A trigram in a query of FTS5."""
+    return '"' + term.replace('"', '""') + '"'
+
+
 # -- blocks
 
 
@@ -245,6 +287,27 @@ class _Block:
             self._closed = True
         self._count += 1
         self._text.update(changed.text())
+
+    def agrees(self, store: Store, data: bytes) -> bool:
+        """Whether a block that is stored says the same as this one, and every trigram leads to it."""
+        if LOST in self._text:
+            return True  # what cannot be read now cannot be compared
+        try:
+            packed = unpack(data)
+        except Damaged:
+            return False
+        if packed == self._packed and self._is_found(store, self._text):
+            return True
+        return not holds_lines(packed) and self._is_found(store, {LOST})
+
+    def _is_found(self, store: Store, text: Collection[str]) -> bool:
+        terms = sorted({part[at : at + 3] for part in text for at in range(len(part) - 2)})
+        for start in range(0, len(terms), 50):
+            query = " AND ".join(map(quoted, terms[start : start + 50]))
+            found = "SELECT 1 FROM search_lines WHERE search_lines MATCH ? AND rowid = ?"
+            if store.db.execute(found, (query, self.id)).fetchone() is None:
+                return False
+        return True
 
     def write(self, store: Store) -> None:
         """Put the block where readers find it; what a block already had in FTS5 stays there."""

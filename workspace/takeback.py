@@ -185,6 +185,8 @@ def _top_level(history: History, session: str | None) -> Iterable[Operation]:
 def _edits(history: History, operation: Operation) -> bool:
     if operation.kind == "scan" and operation.detail.get("first"):
         return False  # it only began to keep what was there
+    if operation.kind == "prompt":
+        return True  # also one that edited nothing is taken back, out of the conversation
     return bool(_versions_of(history, history.store.journal.family(operation.id)))
 
 

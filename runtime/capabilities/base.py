@@ -97,6 +97,8 @@ class Capability:
                 not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind in ("integer", "number"))
             ):
                 raise Refused(f"{self.name}: {name} is no {kind}.")
+            if isinstance(value, str) and not _is_text(value):
+                raise Refused(f"{self.name}: {name} holds half a character (a lone surrogate).")
         return arguments
 
     def label(self, arguments: Arguments) -> str:
@@ -113,6 +115,14 @@ class Capability:
         lines = [f"{self.name} {' '.join(names)}", f"    {self.summary}"]
         lines += [f"    {n}: {kind.get('description', kind.get('type', ''))}" for n, kind in self.parameters.items()]
         return "\n".join(lines)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def perform(capability: Capability, hands: Hands, arguments: Arguments) -> Result:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-import re
+import time
 from typing import Any
 
+import regex
 from rapidfuzz import fuzz
 
 from runtime.capabilities.base import Arguments, Capability, Hands, Refused, Result
@@ -19,6 +20,8 @@ MARGIN = 3.0
 FUZZY_LINES = 20_000
 READ_LINES = 2_000
 HITS = 200
+SEARCH_SECONDS = 2.0
+"""A search holds up the writer; a pattern that goes wrong must not."""
 
 _PATH = {"type": "string", "description": "path inside the workspace"}
 
@@ -72,11 +75,12 @@ def list_(hands: Hands, arguments: Arguments) -> Result:
 
 def search(hands: Hands, arguments: Arguments) -> Result:
     try:
-        wanted = re.compile(arguments["text"] if arguments.get("regex") else re.escape(arguments["text"]))
-    except re.error as error:
+        wanted = regex.compile(arguments["text"] if arguments.get("regex") else regex.escape(arguments["text"]))
+    except regex.error as error:
         raise Refused(f"This is no regular expression: {error}.") from None
     pattern = hands.path(arguments.get("pattern", "")) or "*"
     hits: list[str] = []
+    deadline = time.monotonic() + SEARCH_SECONDS
     for path, version in sorted(hands.work.tree().items()):
         if not fnmatch.fnmatchcase(path, pattern):
             continue
@@ -84,7 +88,11 @@ def search(hands: Hands, arguments: Arguments) -> Result:
         if is_binary(content):
             continue
         for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
-            if wanted.search(line):
+            try:
+                found = wanted.search(line, timeout=max(deadline - time.monotonic(), 0.001))
+            except TimeoutError:
+                raise Refused(f"This search takes longer than {SEARCH_SECONDS} s; make it simpler.") from None
+            if found:
                 hits.append(f"{path}:{number}: {line[:240]}")
                 if len(hits) == HITS:
                     return Result("\n".join([*hits, f"… more than {HITS} hits"]))

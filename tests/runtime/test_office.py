@@ -14,7 +14,7 @@ from runtime.budget import Budget, LimitReached
 from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
 from runtime.office import Office
 from runtime.protocol import Act, Answer, Interrupt, Open, Prompt
-from workspace import Usage
+from workspace import Usage, WorkspaceError
 from workspace.verify import verify
 
 from .office import begin, office, operations, prompt, turn, until, write_cassette
@@ -208,7 +208,8 @@ async def test_a_prompt_over_the_limit_ends_as_limit_and_can_be_resumed_or_undon
         assert (folder / "a.txt").exists()
         session = desk.session(await desk.handle(Open(resume=session.name, mode="auto", max_tokens=9_000)))
         assert (await prompt(desk, session, "Go on.")).outcome == "done"
-        await desk.handle(Act("undo"))  # the second prompt edited nothing
+        await desk.handle(Act("undo"))  # the second prompt, which edited nothing
+        await desk.handle(Act("undo"))
         assert not (folder / "a.txt").exists()
 
 
@@ -238,6 +239,82 @@ async def test_ask_mode_names_exact_arguments_and_a_refusal_reaches_the_model(fo
         approvals = await operations(desk, "approval")
         assert [a.outcome for a in approvals] == ["refused", "done"]
         assert (folder / "b.txt").exists()
+
+
+@needs_sandbox
+@pytest.mark.parametrize("mode", ["read-only", "ask"])
+async def test_the_check_of_a_step_needs_the_permission_of_a_command(folder: Path, tmp_path: Path, mode: str) -> None:
+    (folder / "a.txt").write_text("safe\n")
+    steps = [{"title": "x", "check": {"command": "echo taken > a.txt"}}]
+    script = tape(
+        tmp_path, turn("", ("plan", {"action": "set", "steps": steps})), turn("", ("plan", {"action": "start"})),
+        turn("", ("plan", {"action": "finish"})), turn("Done."),
+    )  # fmt: skip
+    async with office(folder, script) as desk:
+        session = await begin(desk, mode=mode)
+        kept: list[Any] = []
+
+        def person(_: Any) -> None:
+            kept.extend(asyncio.ensure_future(refuse(desk, a["approval"])) for a in desk._asked())
+
+        desk.subscribe(person)
+        await prompt(desk, session)
+        await asyncio.gather(*kept, return_exceptions=True)
+        assert (folder / "a.txt").read_text() == "safe\n"
+        assert "verified" not in [attempt.outcome for attempt in await operations(desk, "attempt")]
+
+
+async def refuse(desk: Office, approval: int) -> None:
+    await desk.handle(Answer(approval, "no"))
+
+
+@needs_sandbox
+async def test_what_git_would_execute_cannot_be_written_in_the_sandbox(folder: Path, tmp_path: Path) -> None:
+    (folder / ".git" / "hooks").mkdir(parents=True)
+    (folder / ".git" / "config").write_text("[core]\n")
+    command = "echo x > .git/hooks/pre-commit; echo y >> .git/config; echo z > fine"
+    script = tape(tmp_path, turn("", ("run", {"command": command})), turn("Done."))
+    async with office(folder, script) as desk:
+        await prompt(desk, await begin(desk))
+    assert not list((folder / ".git" / "hooks").iterdir())
+    assert (folder / ".git" / "config").read_text() == "[core]\n"
+    assert (folder / "fine").exists()
+
+
+async def test_half_a_character_is_refused_and_the_next_prompt_goes_on(folder: Path, tmp_path: Path) -> None:
+    script = tape(
+        tmp_path, turn("", ("write", '{"path": "a.txt", "text": "\\ud83d x"}')), turn("Done."), turn("Done.")
+    )
+    async with office(folder, script) as desk:
+        session = await begin(desk)
+        assert (await prompt(desk, session)).outcome == "done"
+        assert [call.outcome for call in await operations(desk, "capability")] == ["refused"]
+        assert (await prompt(desk, session, "again")).outcome == "done"
+
+
+async def test_a_pattern_that_never_ends_is_stopped(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.txt").write_text("a" * 40 + "!\n")
+    script = tape(tmp_path, turn("", ("search", {"text": "(a|a)+$", "regex": True})), turn("Done."))
+    async with office(folder, script) as desk:
+        assert (await prompt(desk, await begin(desk, mode="read-only"))).outcome == "done"
+
+
+async def test_what_still_works_cannot_be_undone_half(folder: Path, tmp_path: Path) -> None:
+    script = tape(
+        tmp_path,
+        turn("", ("write", {"path": "b.txt", "text": "x"})),
+        turn("", ("write", {"path": "c.txt", "text": "y"})),
+        turn("Done."),
+    )
+    async with office(folder, script) as desk:
+        session = await begin(desk, mode="ask")
+        session.policy.grant("write")
+        operation = await desk.handle(Prompt(session.name, "go"))
+        await until((folder / "b.txt").exists)
+        if session.busy:
+            with pytest.raises(WorkspaceError, match="still at work"):
+                await desk.handle(Act("undo", {"target": operation}))
+        await until(lambda: not session.busy)
 
 
 async def test_read_only_sessions_change_nothing(folder: Path, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ class Place:
         if status.get("running") or int(status.get("clients", 0)) > 1:
             return root
         with suppress(WorkspaceError):
-            dial.call(root, protocol.Stop(), self.store, start=False)
+            dial.call(root, protocol.Stop(idle=True), self.store, start=False)
         return None
 
     def _open(self, root: Path) -> Workspace:
