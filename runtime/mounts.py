@@ -39,7 +39,7 @@ class SandboxError(WorkspaceError):
 
 
 GUARDED = (".git/hooks", ".git/config", ".hg/hgrc")
-"""What of a repository can be read in a sandbox and not written."""
+"""What of a repository can be read in a sandbox and not written: git executes it, outside and as the person."""
 
 
 @dataclass(slots=True)
@@ -103,9 +103,9 @@ class View:
             out += ("--ro-bind", str(tree), str(tree))
         workspace = self.workspace.resolve()
         out += ("--bind", str(workspace), self.inside)
-        for name in GUARDED:  # git would execute what is written there, outside and as the person
-            if (workspace / name).exists() and not (workspace / name).is_symlink():
-                out += ("--ro-bind", str(workspace / name), f"{self.inside.rstrip('/')}/{name}")
+        for name in _guarded(workspace):
+            how = "--ro-bind" if name in GUARDED else "--bind"  # what is mounted cannot be moved out of the way
+            out += (how, str(workspace / name), f"{self.inside.rstrip('/')}/{name}")
         for path, content in self.files.items():
             out += made(path, content, "0755")
         for source, target in self.binds:
@@ -183,6 +183,13 @@ class View:
         private = [Path.home().resolve() / name for name in _PRIVATE] + self._histories()
         trees = [*_python(), *_node()]
         return [tree for tree in dict.fromkeys(trees) if not _reveals(tree, private)]
+
+
+def _guarded(workspace: Path) -> list[str]:
+    """What is there to guard, after the folders that it is in; nothing that a link leads to."""
+    real = os.path.realpath(workspace)
+    there = [n for n in GUARDED if os.path.exists(f"{real}/{n}") and os.path.realpath(f"{real}/{n}") == f"{real}/{n}"]
+    return list(dict.fromkeys([*(name.partition("/")[0] for name in there), *there]))
 
 
 def _masks() -> Iterator[str]:

@@ -9,8 +9,9 @@ block to itself.
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import zstandard
@@ -117,12 +118,14 @@ def _waiting(store: Store, after: Position, limit: int) -> list[tuple[Position, 
 
 
 def problems(store: Store) -> Iterator[str]:
-    """What is wrong with the index: blocks that differ from the versions they stand for, or are not found.
+    """What is wrong with the index: blocks that differ from the versions they stand for, or cannot be found.
 
-    Reads only, in pages; a version whose contents are damaged is not checked.
+    Reads only, in pages. What damaged contents held is not checked.
     """
-    at = START
-    for id_ in range(1, _newest(store) + 1):
+    at, newest = START, _newest(store)
+    lost = _holding(store, LOST) if newest else set()
+    blocks: dict[str, array[int]] = {}
+    for id_ in range(1, newest + 1):
         row = store.db.execute(
             "SELECT entry, document, number, data FROM search_block WHERE id = ?", (id_,)
         ).fetchone()
@@ -134,8 +137,22 @@ def problems(store: Store) -> Iterator[str]:
             if old != new:
                 block.add(position, _read(store, old, new))
         at = reached
-        if not block.agrees(store, row[3]):
+        if not block.agrees(row[3], was_lost=id_ in lost):
             yield f"Block {id_} of the search index differs from what its versions changed."
+        elif id_ not in lost:
+            for term in block.trigrams():
+                blocks.setdefault(term, array("q")).append(id_)
+    hidden: set[int] = set()
+    for term, ids in blocks.items():
+        hidden.update(set(ids) - _holding(store, term))
+    for id_ in sorted(hidden):
+        yield f"Block {id_} of the search index is not found by all that it holds."
+
+
+def _holding(store: Store, term: str) -> set[int]:
+    """The blocks that a trigram leads to."""
+    rows = store.db.execute("SELECT rowid FROM search_lines WHERE search_lines MATCH ?", (quoted(term),))
+    return {id_ for (id_,) in rows.fetchall()}
 
 
 def _between(store: Store, after: Position, upto: Position) -> Iterator[tuple[Position, int | None, int | None]]:
@@ -288,26 +305,18 @@ class _Block:
         self._count += 1
         self._text.update(changed.text())
 
-    def agrees(self, store: Store, data: bytes) -> bool:
-        """Whether a block that is stored says the same as this one, and every trigram leads to it."""
-        if LOST in self._text:
-            return True  # what cannot be read now cannot be compared
+    def agrees(self, data: bytes, *, was_lost: bool) -> bool:
+        """Whether the stored block says the same as this one, as far as its bytes could be and can be read."""
         try:
             packed = unpack(data)
         except Damaged:
             return False
-        if packed == self._packed and self._is_found(store, self._text):
-            return True
-        return not holds_lines(packed) and self._is_found(store, {LOST})
+        return packed == self._packed or LOST in self._text or (was_lost and not holds_lines(packed))
 
-    def _is_found(self, store: Store, text: Collection[str]) -> bool:
-        terms = sorted({part[at : at + 3] for part in text for at in range(len(part) - 2)})
-        for start in range(0, len(terms), 50):
-            query = " AND ".join(map(quoted, terms[start : start + 50]))
-            found = "SELECT 1 FROM search_lines WHERE search_lines MATCH ? AND rowid = ?"
-            if store.db.execute(found, (query, self.id)).fetchone() is None:
-                return False
-        return True
+    def trigrams(self) -> set[str]:
+        if LOST in self._text:
+            return set()
+        return {part[at : at + 3] for part in self._text for at in range(len(part) - 2)}
 
     def write(self, store: Store) -> None:
         """Put the block where readers find it; what a block already had in FTS5 stays there."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import coverage, schema
+from . import coverage, schema, search_index
 from .contents import Contents
 from .engine import memory
 from .errors import Damaged
@@ -44,7 +44,7 @@ def verify(store: Store, progress: Callable[[int, int], None] = lambda done, tot
     counts = dict.fromkeys(("entries", "operations", "versions", "contents"), 0)
     checks = (
         _chain(store, counts), _contents(store, counts, progress), _versions(store), _projections(store),
-        _coverage(store), _schema(store), _file(store),
+        _coverage(store), search_index.problems(store), _schema(store), _file(store),
     )  # fmt: skip
     for check in checks:
         try:

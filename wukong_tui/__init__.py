@@ -1,1 +1,12 @@
 """The program: command line, application and screens."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line; an interrupt while it is still being loaded ends it quietly, with status 130."""
+    try:
+        from .cli import main as run
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    run()

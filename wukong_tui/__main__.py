@@ -1,5 +1,5 @@
 """``python -m wukong_tui`` is ``wukong``."""
 
-from wukong_tui.cli import main
+from wukong_tui import main
 
 main()

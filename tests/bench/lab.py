@@ -14,6 +14,7 @@ from typing import TypeVar
 from workspace import Act, Workspace
 from workspace.git import import_git
 from workspace.models import REGULAR, Edit, State
+from workspace.search import index
 from workspace.store import Store
 
 from .git import Git
@@ -24,8 +25,8 @@ MODE = REGULAR | 0o644
 
 
 @dataclass(frozen=True)
-class History:
-    """One history twice: a packed repository and its size in bytes, and a workspace that imported it."""
+class Past:
+    """One history twice: a packed repository, its pack in bytes, and a workspace that imported and indexed it."""
 
     name: str
     git: Git
@@ -72,7 +73,7 @@ class Lab:
 
     # -- histories
 
-    def histories(self) -> Iterator[History]:
+    def histories(self) -> Iterator[Past]:
         """Histories to compare storage and reading on: the generated one, then the given ones."""
         yield self.generated()
         for number, repository in enumerate(self.repositories):
@@ -83,17 +84,19 @@ class Lab:
                 lambda n=name, r=repository, f=folder: self._recorded(n, Git.first_parents(r, f)),
             )
 
-    def _recorded(self, name: str, git: Git) -> History:
+    def _recorded(self, name: str, git: Git) -> Past:
         self.say(f"importing the {name} history, and packing it with git")
         root = git.folder.with_suffix(".work")
         root.mkdir()
         store = git.folder.with_suffix(".store")
         with Workspace.open(root, store=store) as work:
             imported = import_git(work, git.folder)
-        return History(name, git, git.packed(), root, store, imported.versions)
+            while index(work.store):
+                pass
+        return Past(name, git, git.packed(), root, store, imported.versions)
 
-    def generated(self) -> History:
-        def make() -> History:
+    def generated(self) -> Past:
+        def make() -> Past:
             versions = self.scaled(8_000, 1_500)
             self.say(f"writing a history of {versions:,} versions")
             git = Git.create(self.folder / "generated.git")

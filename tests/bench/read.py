@@ -15,7 +15,7 @@ from dulwich.repo import Repo
 from workspace.store import Store
 
 from .git import Batch
-from .lab import History, Lab
+from .lab import Past, Lab
 from .measure import Row, Target, alternate, percentile, spread
 
 
@@ -24,7 +24,7 @@ def rows(lab: Lab) -> Iterator[Row]:
         yield from _reads(lab, history)
 
 
-def _reads(lab: Lab, history: History) -> Iterator[Row]:
+def _reads(lab: Lab, history: Past) -> Iterator[Row]:
     picks = _picks(history, lab.scaled(2_000, 500))
     lab.say(f"reading {len(picks):,} random versions of the {history.name} history")
     store = Store.open(history.store, read_only=True)
@@ -47,7 +47,7 @@ def _reads(lab: Lab, history: History) -> Iterator[Row]:
         yield Row(f"read any version, {history.name}, p99 and {name}'s", spread(ours), spread(theirs), ratio, target)
 
 
-def _picks(history: History, count: int) -> list[tuple[tuple[int, int], bytes]]:
+def _picks(history: Past, count: int) -> list[tuple[tuple[int, int], bytes]]:
     """Random versions: document and number, and the name that git gives to the same bytes."""
     store = Store.open(history.store, read_only=True)
     rows = store.db.execute(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from workspace.store import FILE, Store
 
-from .lab import History, Lab
+from .lab import Past, Lab
 from .measure import Row, Target, size
 
 SEARCH = "search"
@@ -24,7 +24,7 @@ def rows(lab: Lab) -> Iterator[Row]:
             yield Row("  the search tables", size(searching), pack, searching / history.pack)
 
 
-def measure(history: History) -> tuple[int, int, int]:
+def measure(history: Past) -> tuple[int, int, int]:
     """Bytes of the contents, of the tables for searching, and of the whole database file."""
     import apsw
 

@@ -199,6 +199,21 @@ def test_ctrl_c_stops_with_status_130_and_harms_nothing(wukong: Call, kept: Path
     assert wukong("scan").status == 0
 
 
+def test_ctrl_c_while_it_is_loaded_is_quiet_too() -> None:
+    script = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "workspace.store":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from wukong_tui import main
+main()
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
 def test_ctrl_c_at_a_question_does_nothing(kept: Path) -> None:
     for typed, status in ((b"\x03", 130), (b"\x04", 1)):
         ended, screen = on_terminal(*WUKONG, "restore", "a@1", cwd=kept, answers=[(b"[Y/n]: ", typed)])

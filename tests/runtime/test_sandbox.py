@@ -522,6 +522,42 @@ async def test_nothing_but_the_workspace_can_be_written(folder: Path, tmp_path: 
 
 
 @needs
+async def test_what_a_repository_would_execute_outside_cannot_be_changed(folder: Path) -> None:
+    if not Path("/usr/bin/git").exists():
+        pytest.skip("git is not installed")
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    before = (folder / ".git/config").read_bytes()
+    ran = await sh(
+        """
+        echo evil > .git/hooks/post-checkout && echo hook
+        git config core.fsmonitor evil && echo setting
+        mv .git aside && echo moved
+        mv .git/hooks .git/aside && echo moved
+        rm -rf .git/hooks .git/config && echo removed
+        echo text > a.txt && git add a.txt && git -c user.name=a -c user.email=b commit -q -m first && echo committed
+        """,
+        folder,
+    )
+    said = [
+        line for line in ran.output.splitlines() if line in (b"hook", b"setting", b"moved", b"removed", b"committed")
+    ]
+    assert said == [b"committed"]
+    assert (folder / ".git/config").read_bytes() == before
+    assert not (folder / ".git/hooks/post-checkout").exists()
+
+
+@needs
+async def test_a_repository_that_is_a_link_shows_nothing_of_where_it_leads(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "config").write_text("s3cret")
+    for target in ("../etc", str(tmp_path / "etc")):
+        (folder / ".git").symlink_to(target)
+        ran = await sh("cat .git/config /etc/config", folder)
+        assert b"s3cret" not in ran.output
+        (folder / ".git").unlink()
+
+
+@needs
 async def test_links_lead_nowhere_outside(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "file").write_text("s3cret")

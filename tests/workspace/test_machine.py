@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from workspace import Act, History, NotFound, Version, WorkspaceError
+from workspace.verify import verify
 
 from .model import Crash, Model, Outside, People, Points, Seen, Tree, crash, leftovers, reopen, snapshot
 
@@ -70,6 +71,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.work.close()
         with History.open(self.root, store=self.store) as fresh:
+            assert verify(fresh.store).problems == ()
             self.model.learn(fresh)
             self.model.check_versions(fresh)
             for cursor in self.model.trees:

@@ -292,6 +292,30 @@ def test_a_damaged_index_hides_nothing(folder: Path, sql: str) -> None:
         check(past, "alpha", "beta", "alpha\nbeta", "al")
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("UPDATE search_block SET data = zeroblob(40) WHERE id = 2", "Block 2 of the search index differs"),
+        ("UPDATE search_block SET entry = entry - 5 WHERE id = 1", "Block 1 of the search index differs"),
+        ("DELETE FROM search_block WHERE id = 1", "Block 1 of the search index is missing"),
+        ("UPDATE search_lines_data SET block = zeroblob(20)", "Block 1 of the search index is not found"),
+        ("INSERT INTO search_lines (search_lines) VALUES ('delete-all')", "Block 2 of the search index is not found"),
+    ],
+)
+def test_verify_tells_of_a_damaged_index(folder: Path, sql: str, said: str) -> None:
+    with Workspace.open(folder) as work:
+        with work.batch():
+            grow(work, Random(5), 120)
+        fill(work.store)
+        assert verify(work.store).problems == ()
+    damage(folder, sql)
+    with Workspace.open(folder) as work:
+        assert any(said in problem for problem in verify(work.store).problems)
+        clear(work.store)
+        fill(work.store)
+        assert verify(work.store).problems == ()
+
+
 def test_versions_whose_bytes_are_lost_are_passed_over(folder: Path) -> None:
     with Workspace.open(folder) as work:
         work.write("lost", b"needle 1\n" * 10)
@@ -306,6 +330,7 @@ def test_versions_whose_bytes_are_lost_are_passed_over(folder: Path) -> None:
         work.store.db.execute("UPDATE content SET data = substr(data, 2) WHERE id = 2")
         work.store.contents.clear_cache()
         check(work, "needle")
+        assert verify(work.store).problems == ()
 
 
 def test_what_git_finds_is_found(folder: Path, tmp_path: Path) -> None:
