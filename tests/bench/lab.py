@@ -77,7 +77,7 @@ class Lab:
         """Histories to compare storage and reading on: the generated one, then the given ones."""
         yield self.generated()
         for number, repository in enumerate(self.repositories):
-            name = repository.resolve().name.removesuffix(".git")
+            name = repository.absolute().name.removesuffix(".git")
             folder = self.folder / f"given-{number}.git"
             yield self.once(
                 ("given", repository),
@@ -162,12 +162,12 @@ class Lab:
         author = Author(4)
         paths = names(files)
         texts = [b"".join(author.program(min(author.length(), 300))) for _ in range(min(files, 1_000))]
-        for index, path in enumerate(paths):
+        for number, path in enumerate(paths):
             for root in (ours, theirs):
                 target = root / path
-                if index % FOLDER == 0:
+                if number % FOLDER == 0:
                     target.parent.mkdir(parents=True)
-                target.write_bytes(b"# %d\n" % index + texts[index % len(texts)])
+                target.write_bytes(b"# %d\n" % number + texts[number % len(texts)])
         git = Git.create(self.folder / f"theirs-{files}.git", theirs)
         git("add", "-A")
         git("write-tree")
@@ -194,8 +194,8 @@ def names(count: int) -> list[str]:
     author = Author(5)
     folders: list[str] = []
     out = []
-    for index in range(count):
-        if index % FOLDER == 0:
+    for number in range(count):
+        if number % FOLDER == 0:
             folders.append(f"{author.name()}/{author.name()}{len(folders)}")
-        out.append(f"{folders[-1]}/{author.name()}{index}.py")
+        out.append(f"{folders[-1]}/{author.name()}{number}.py")
     return out

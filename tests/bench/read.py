@@ -15,21 +15,21 @@ from dulwich.repo import Repo
 from workspace.store import Store
 
 from .git import Batch
-from .lab import Past, Lab
+from .lab import Lab, Past
 from .measure import Row, Target, alternate, percentile, spread
 
 
 def rows(lab: Lab) -> Iterator[Row]:
-    for history in lab.histories():
-        yield from _reads(lab, history)
+    for past in lab.histories():
+        yield from _reads(lab, past)
 
 
-def _reads(lab: Lab, history: Past) -> Iterator[Row]:
-    picks = _picks(history, lab.scaled(2_000, 500))
-    lab.say(f"reading {len(picks):,} random versions of the {history.name} history")
-    store = Store.open(history.store, read_only=True)
-    repository = Repo(str(history.git.folder))
-    batch = Batch(history.git)
+def _reads(lab: Lab, past: Past) -> Iterator[Row]:
+    picks = _picks(past, lab.scaled(2_000, 500))
+    lab.say(f"reading {len(picks):,} random versions of the {past.name} history")
+    store = Store.open(past.store, read_only=True)
+    repository = Repo(str(past.git.folder))
+    batch = Batch(past.git)
     versions, objects = store.versions, repository.object_store
     try:
         ours, dulwich, git = alternate(
@@ -44,12 +44,12 @@ def _reads(lab: Lab, history: Past) -> Iterator[Row]:
         batch.close()
     for name, theirs, target in (("dulwich", dulwich, Target(1.0)), ("git cat-file --batch", git, None)):
         ratio = percentile(ours, 99) / percentile(theirs, 99)
-        yield Row(f"read any version, {history.name}, p99 and {name}'s", spread(ours), spread(theirs), ratio, target)
+        yield Row(f"read any version, {past.name}, p99 and {name}'s", spread(ours), spread(theirs), ratio, target)
 
 
-def _picks(history: Past, count: int) -> list[tuple[tuple[int, int], bytes]]:
+def _picks(past: Past, count: int) -> list[tuple[tuple[int, int], bytes]]:
     """Random versions: document and number, and the name that git gives to the same bytes."""
-    store = Store.open(history.store, read_only=True)
+    store = Store.open(past.store, read_only=True)
     rows = store.db.execute(
         "SELECT document, number FROM version WHERE content IS NOT NULL ORDER BY document, number"
     ).fetchall()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from workspace.store import FILE, Store
 
-from .lab import Past, Lab
+from .lab import Lab, Past
 from .measure import Row, Target, size
 
 SEARCH = "search"
@@ -14,28 +14,28 @@ SEARCH = "search"
 
 
 def rows(lab: Lab) -> Iterator[Row]:
-    for history in lab.histories():
-        contents, searching, whole = measure(history)
-        what, pack = f"{history.name}, {history.versions:,} versions", size(history.pack)
-        yield Row(f"contents of {what}", size(contents), pack, contents / history.pack, Target(0.9))
+    for past in lab.histories():
+        contents, searching, whole = measure(past)
+        what, pack = f"{past.name}, {past.versions:,} versions", size(past.pack)
+        yield Row(f"contents of {what}", size(contents), pack, contents / past.pack, Target(0.9))
         rest = whole - searching
-        yield Row("  everything but the search tables", size(rest), pack, rest / history.pack, Target(1.6))
+        yield Row("  everything but the search tables", size(rest), pack, rest / past.pack, Target(1.6))
         if searching:
-            yield Row("  the search tables", size(searching), pack, searching / history.pack)
+            yield Row("  the search tables", size(searching), pack, searching / past.pack)
 
 
-def measure(history: Past) -> tuple[int, int, int]:
+def measure(past: Past) -> tuple[int, int, int]:
     """Bytes of the contents, of the tables for searching, and of the whole database file."""
     import apsw
 
-    store = Store.open(history.store, read_only=True)
+    store = Store.open(past.store, read_only=True)
     (contents,) = store.db.execute("SELECT sum(length(data)) FROM content").fetchone()
     store.close()
-    file = history.store / FILE
+    file = past.store / FILE
     database = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
     (searching,) = next(
         database.execute(
-            "SELECT total(pgsize) FROM dbstat WHERE aggregate AND name IN"
+            "SELECT total(pgsize) FROM dbstat WHERE name IN"
             " (SELECT name FROM sqlite_schema WHERE tbl_name LIKE ? || '%')",
             (SEARCH,),
         )

@@ -55,6 +55,7 @@ def _is_drawn(code: int) -> bool:
         ("\ud800", "\\ud800"),
         (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
     ],
+    ids=ascii,
 )
 def test_what_is_drawn(text: str | bytes, shown: str) -> None:
     assert visible(text) == shown
