@@ -10,14 +10,13 @@ from __future__ import annotations
 import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import coverage
 from .contents import digest
-from .errors import Failed, WorkspaceError
+from .errors import WorkspaceError
 from .ignore import is_ours
 from .merge import combine
 from .models import LINK, REGULAR, Act, Edit, State, Version
@@ -68,7 +67,6 @@ def import_git(
     """
     if work.store.in_transaction:
         raise WorkspaceError("An import cannot be part of a batch: it has transactions of its own.")
-    begins = work.cursor == 0
     with Repository(repository) as source:
         inside = source.folder == work.root  # there git keeps the files, and none is written
         run = _Import(work, source, follow=not inside)
@@ -79,9 +77,6 @@ def import_git(
                 work.place()
             raise
         blocked = [conflict.path for conflict in (work.adopt() if inside else work.place())]
-    if begins:
-        with suppress(Failed):  # rows that came in bulk leave gaps; without room for it they may stay
-            work.store.db.execute("VACUUM")
     kept = sorted({*run.kept.values(), *blocked})
     return Imported(commits, versions, tuple(run.skipped[path] for path in sorted(run.skipped)), tuple(kept))
 
