@@ -119,6 +119,33 @@ class Journal:
         rows = self._db.execute(f"SELECT id FROM entry WHERE {where} AND id <= ? ORDER BY id", values)
         return [id_ for (id_,) in rows.fetchall()]
 
+    def nearest(self, kinds: Sequence[str], cursor: int, *, forward: bool) -> int | None:
+        """The first operation of these kinds after the cursor, or the last one before it."""
+        order, sign = ("min", ">") if forward else ("max", "<")
+        found = [
+            self._db.execute(
+                f"SELECT {order}(id) FROM entry WHERE kind = (SELECT id FROM term WHERE value = ?)"
+                f" AND phase < 2 AND id {sign} ?",
+                (kind, cursor),
+            ).fetchone()[0]
+            for kind in kinds
+        ]
+        known = [id_ for id_ in found if id_ is not None]
+        return (min if forward else max)(known, default=None)
+
+    def moment(self, cursor: int, steps: int) -> int:
+        """The entry ``steps`` whole acts after the cursor (before it, where negative), as far as there are any.
+
+        An act counts where it is over, a prompt where it begins.
+        """
+        order, sign = ("ASC", ">") if steps > 0 else ("DESC", "<")
+        rows = self._db.execute(
+            f"SELECT id FROM entry WHERE id {sign} ? AND (phase IN (0, 2) OR phase = 1 AND kind ="
+            f" (SELECT id FROM term WHERE value = 'prompt')) ORDER BY id {order} LIMIT ?",
+            (cursor, abs(steps)),
+        ).fetchall()
+        return int(rows[-1][0]) if rows else cursor
+
     def of_session(self, session: str, *, after: int = 0, upto: int | None = None) -> list[Entry]:
         """A session's entries, oldest first."""
         rows = self._db.execute(

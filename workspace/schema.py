@@ -111,7 +111,12 @@ CREATE TABLE pending (
 INSERT INTO branch (id, name) VALUES (1, 'main');
 """
 
-MIGRATIONS: Sequence[str] = (FIRST,)
+KINDS = """
+-- The prompts, plans, attempts of a long history without reading all of it.
+CREATE INDEX entry_kind ON entry (kind, id) WHERE phase < 2;
+"""
+
+MIGRATIONS: Sequence[str] = (FIRST, KINDS)
 
 
 def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> int:

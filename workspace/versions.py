@@ -113,6 +113,36 @@ class Versions:
                 return version
         return None
 
+    def step(self, document: int, branch: int, cursor: int, steps: int) -> Version | None:
+        """The version ``steps`` after the one that a branch shows at the cursor (before it, where negative).
+
+        As far as there are any; None where there is none that way.
+        """
+        lineage = self.lineage(branch, 1 << 62 if steps > 0 else cursor)
+        if steps > 0:
+            lineage.reverse()
+        order = "ASC" if steps > 0 else "DESC"
+        left, found = abs(steps), None
+        if steps < 0:
+            left += 1  # the first one found is the one shown
+        for line, upto in lineage:
+            low, high = (cursor, upto) if steps > 0 else (0, min(upto, cursor))
+            rows = self._db.execute(
+                "SELECT number FROM version INDEXED BY version_branch WHERE branch = ? AND document = ?"
+                f" AND entry > ? AND entry <= ? ORDER BY entry {order}, number {order} LIMIT ?",
+                (line, document, low, high, left),
+            ).fetchall()
+            if rows:
+                found = rows[-1][0]
+                left -= len(rows)
+            if left <= 0:
+                break
+        if found is None:
+            return None
+        version = self.get(document, found)
+        shown = self.at(document, branch, cursor) if steps < 0 else None
+        return None if shown is not None and shown.number == version.number else version
+
     def find(self, path: str, branch: int, cursor: int) -> Version | None:
         """The existing document at ``path``, as the branch shows it at the cursor."""
         for document in self.ever_at(path):

@@ -1,0 +1,79 @@
+"""The one table of actions: keys, help, palette and the documentation are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["any", "work", "time"]
+"""Where an action's keys count: everywhere, while typing, while looking."""
+Group = Literal["Go", "Look", "Panes", "Play", "Take back", "Talk", "Office"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do: ``name`` is its handler, ``keys`` as Textual names them.
+
+    ``shown`` is how the keys are written for a person.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    shown: str
+    title: str
+    group: Group
+    mode: Mode = "time"
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("back", ("left", "h"), "← h", "one version of this document back (hold: faster; 20← : twenty)", "Go"),
+    Action("forward", ("right", "l"), "→ l", "one version forward", "Go"),
+    Action("before", ("comma",), ",", "one operation back", "Go"),
+    Action("after", ("full_stop",), ".", "one operation forward", "Go"),
+    Action("step_back", ("left_parenthesis",), "(", "start of the plan step before", "Go"),
+    Action("step_forward", ("right_parenthesis",), ")", "start of the next plan step", "Go"),
+    Action("prompt_back", ("left_curly_bracket",), "{", "prompt before", "Go"),
+    Action("prompt_forward", ("right_curly_bracket",), "}", "next prompt", "Go"),
+    Action("first", ("g",), "g", "the first entry", "Go"),
+    Action("live", ("G",), "G", "LIVE", "Go"),
+    Action("jump_back", ("apostrophe",), "''", "back to where you jumped from", "Go"),
+    Action("go_to", ("colon",), ":", "go to 12, -1, op:9, 14:03, 10m ago, a document", "Go"),
+    Action("search", ("slash",), "/", "search in every version ever", "Go"),
+    Action("search_next", ("n",), "n", "next hit (older)", "Go"),
+    Action("search_previous", ("N",), "N", "previous hit (newer)", "Go"),
+    Action("down", ("j", "down"), "j ↓", "a line down", "Look"),
+    Action("up", ("k", "up"), "k ↑", "a line up", "Look"),
+    Action("page_down", ("pagedown", "ctrl+f"), "PgDn", "a page down", "Look"),
+    Action("page_up", ("pageup", "ctrl+b"), "PgUp", "a page up", "Look"),
+    Action("diff", ("d",), "d", "content, diff, side by side", "Look"),
+    Action("blame", ("b",), "b", "who made each line", "Look"),
+    Action("why", ("w",), "w", "why this line is there", "Look"),
+    Action("filter", ("f",), "f", "filter the timeline", "Look"),
+    Action("copy", ("y",), "y", "copy what is chosen", "Look"),
+    Action("mark", ("m",), "m", "mark this moment", "Look"),
+    Action("open", ("enter",), "enter", "open or unfold what is chosen", "Look"),
+    Action("next_pane", ("tab",), "tab", "next pane", "Panes"),
+    Action("previous_pane", ("shift+tab",), "shift+tab", "pane before", "Panes"),
+    Action("pane_1", ("1", "alt+1"), "1 … 5", "Talk, Plan, Meter, Document, Timeline", "Panes"),
+    Action("zoom", ("z",), "z", "this pane alone, and back", "Panes"),
+    Action("play", ("space",), "space", "play and pause", "Play"),
+    Action("faster", ("plus",), "+", "play faster", "Play"),
+    Action("slower", ("minus",), "-", "play slower", "Play"),
+    Action("accept", ("a",), "a", "mark this edit as accepted", "Play"),
+    Action("reject", ("x",), "x", "mark this edit as rejected", "Play"),
+    Action("comment", ("c",), "c", "comment on this edit", "Play"),
+    Action("undo", ("U",), "U", "undo the newest act, previewed", "Take back"),
+    Action("redo", ("Y",), "Y", "redo what was undone", "Take back"),
+    Action("restore", ("R",), "R", "make the documents what they are here", "Take back"),
+    Action("revert", ("V",), "V", "take out this operation, keep everything later", "Take back"),
+    Action("apply", ("X",), "X", "revert every edit marked as rejected", "Take back"),
+    Action("switch", ("ctrl+t",), "ctrl+t", "between WORK (typing) and TIME (looking)", "Office", "any"),
+    Action("interrupt", ("ctrl+c",), "ctrl+c", "interrupt the agent", "Office", "any"),
+    Action("palette", ("ctrl+p",), "ctrl+p", "every action by name", "Office", "any"),
+    Action("close", ("escape",), "esc", "close the topmost thing", "Office", "any"),
+    Action("help", ("question_mark", "f1"), "? F1", "this help", "Office"),
+    Action("theme", (), "", "dark or light", "Office", "any"),
+    Action("sessions", (), "/sessions", "choose a session", "Office", "any"),
+    Action("leave", ("ctrl+q",), "ctrl+q", "leave; what runs goes on", "Office", "any"),
+)
+BY_NAME = {action.name: action for action in ACTIONS}
