@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test check lint types contracts faults bench clean
+.PHONY: test check lint types contracts faults bench demo clean
 test: $(READY)
 	$(BIN)/pytest -n auto -m "not long"
 
@@ -25,6 +25,9 @@ faults: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+demo: $(READY)
+	$(BIN)/wukong demo
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

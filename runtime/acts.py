@@ -126,7 +126,15 @@ def _preview(touches: Sequence[Touch], plan: Plan) -> dict[str, Any]:
 def label(operation: Operation) -> str:
     """What an operation is for a person: its kind, and its name where that says more."""
     name = operation.name
+    if name is not None and operation.model is not None:
+        name = model_name(name)
     return operation.kind if not name or name == operation.kind else f"{operation.kind} {name}"
+
+
+def model_name(model: str) -> str:
+    """A model as a person speaks of it: a cassette by its file, without the folders."""
+    kind, _, path = model.partition(":")
+    return f"{Path(path).name} (rehearsed)" if kind == "cassette" else model
 
 
 def by_path(versions: Sequence[Version]) -> list[Version]:

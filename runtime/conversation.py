@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from runtime.models.base import Message
-from workspace import Entry, History
+from workspace import Entry, History, Version
 from workspace.models import BEGUN, ENDED, INSTANT
 from workspace.takeback import undone
 
@@ -18,6 +18,8 @@ briefly what you did. For work of several steps set a plan with checks, start ea
 done: a failed attempt is taken back and its lesson told to you. For many similar edits write one program instead of
 many calls. Commands run in a sandbox without network."""
 
+NEWS = 2000
+"""Acts of others that are looked at when a model is told what they did."""
 STOPPED = "Not executed: the host stopped before it began."
 UNKNOWN = "The host stopped while this ran: its outcome is unknown. It was not repeated; look before you go on."
 
@@ -97,8 +99,13 @@ def answered(found: Iterable[Message]) -> list[Message]:
 def news(history: History, session: str, after: int) -> str:
     """What others did since an entry, for the model: undone, restored, edited; empty for nothing."""
     rows = []
-    for entry in history.store.journal.of_others(session, after=after):
-        versions = history.store.versions.of_entries(entry.id, entry.id)
+    entries = history.store.journal.of_others(session, after=after, limit=NEWS)
+    made: dict[int, list[Version]] = {}
+    # All at once: a query for each entry holds up whoever else reads, where many sessions are at work.
+    for version in history.store.versions.of_entries(entries[0].id, entries[-1].id) if entries else ():
+        made.setdefault(version.entry, []).append(version)
+    for entry in entries:
+        versions = made.get(entry.id, ())
         if entry.kind in ("undo", "redo"):
             target = int(entry.detail.get("target", 0))
             name = history.store.journal.entry(target).name if target else ""
@@ -111,6 +118,8 @@ def news(history: History, session: str, after: int) -> str:
             rows.append(f"{version.path} is now version {version.number} ({version.change}, {lines}; {what})")
         if len(versions) > 20:
             rows.append(f"and {len(versions) - 20} more documents ({what})")
+    if len(entries) == NEWS:
+        rows.append("and perhaps more after that")
     if not rows:
         return ""
     if len(rows) > 60:

@@ -44,6 +44,7 @@ def _only_reads(call: ToolCall) -> bool:
 
 async def _answer(session: Session, call: ToolCall) -> str:
     """Check, decide, execute and record one call; its answer to the model."""
+    await session.gate.wait()
     arguments: Any = None
     capability: Capability | None = None
     try:

@@ -56,6 +56,7 @@ async def _turns(session: Session) -> None:
     desk = session.desk
     system = await desk.read(conversation.system)
     while True:
+        await session.gate.wait()
         await _tell_news(session)
         await _make_room(session, system)
         reply = await ask(session, [system, *session.messages], TOOLS)

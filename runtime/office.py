@@ -74,6 +74,8 @@ class Office:
             session.queue.clear()
         for task in running:
             task.cancel()
+        for session in self._sessions.values():
+            session.gate.set()
         await asyncio.gather(*running, return_exceptions=True)
         await self._reader.__aexit__(None, None, None)
         await self._writer.__aexit__(None, None, None)
@@ -90,6 +92,8 @@ class Office:
                 return await self._prompt(await self._session(name), text)
             case protocol.Interrupt(session=name):
                 return self._interrupt(await self._session(name))
+            case protocol.Hold(session=name, held=held):
+                return self._hold(await self._session(name), held)
             case protocol.Answer():
                 return self._answer(command)
             case protocol.Act(name=name, arguments=arguments):
@@ -122,6 +126,11 @@ class Office:
         return any(session.busy or session.queue for session in self._sessions.values())
 
     # -- the desk that sessions work at
+
+    @property
+    def store(self) -> Path:
+        """The folder of the history."""
+        return self._writer.folder
 
     async def write(self, act: Callable[[Workspace], T]) -> T:
         """Run an act in the writer's thread, grouped with others; its result once it is durable."""
@@ -267,11 +276,20 @@ class Office:
             with suppress(Exception):  # recorded as the prompt's outcome; the next one goes on
                 await loop.work_on(session, operation)
 
+    def _hold(self, session: Session, held: bool) -> bool:
+        if held:
+            session.gate.clear()
+        else:
+            session.gate.set()
+        return held
+
     def _interrupt(self, session: Session) -> bool:
         if not session.busy or session.running is None:
+            session.gate.set()
             return False
         waiting = list(session.queue)
         session.running.cancel()
+        session.gate.set()
         session.queue.clear()
         if waiting:  # what was queued goes on after what was interrupted
             session.queue.extend(waiting)
@@ -303,7 +321,14 @@ class Office:
 
     def _listing(self) -> list[dict[str, Any]]:
         return [
-            {"session": s.name, "model": s.model.name, "busy": s.busy, "queued": len(s.queue), "prompt": s.prompt}
+            {
+                "session": s.name,
+                "model": s.model.name,
+                "busy": s.busy,
+                "queued": len(s.queue),
+                "prompt": s.prompt,
+                "held": not s.gate.is_set(),
+            }
             for s in self._sessions.values()
         ]
 

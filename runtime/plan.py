@@ -14,6 +14,8 @@ from workspace.takeback import undone
 
 ATTEMPTS = 3
 """Attempts of a step unless the plan says otherwise."""
+SECONDS = 2.0
+"""How long a pattern may look at a document."""
 
 StepState = Literal["todo", "doing", "done", "failed"]
 
@@ -22,8 +24,10 @@ StepState = Literal["todo", "doing", "done", "failed"]
 class Check:
     """How an attempt is judged: a command that must succeed, or a predicate on a document.
 
-    ``contains``, ``lacks`` and ``matches`` look at the text of ``document``; ``exists``
-    says whether it must exist. A regular expression is Python's, over the whole text.
+    ``contains``, ``lacks``, ``matches`` and ``forbids`` look at the text of ``document``;
+    ``exists`` says whether it must exist. ``matches`` is a regular expression, Python's,
+    over the whole text, that must be found; ``forbids`` one that must not. ``says`` is the
+    sentence told where the check fails; in it ``{}`` is what the first group of ``forbids`` found.
     """
 
     command: str | None = None
@@ -31,13 +35,17 @@ class Check:
     contains: str | None = None
     lacks: str | None = None
     matches: str | None = None
+    forbids: str | None = None
     exists: bool | None = None
+    says: str | None = None
 
     def __str__(self) -> str:
         if self.command is not None:
             return f"`{self.command}` succeeds"
-        for word, value in (("contains", self.contains), ("lacks", self.lacks), ("matches", self.matches)):
-            if value is not None:
+        if self.says is not None:
+            return f"never “{self.says.replace('{}', '…')}”"
+        for word in ("contains", "lacks", "matches", "forbids"):
+            if (value := getattr(self, word)) is not None:
                 return f"{self.document} {word} {value!r}"
         return f"{self.document} {'does not exist' if self.exists is False else 'exists'}"
 
@@ -128,29 +136,36 @@ def parse(steps: Any) -> list[dict[str, Any]]:
 def holds(check: Check, history: History) -> str | None:
     """Why a predicate on a document does not hold now; None where it does."""
     assert check.document is not None
+    says = check.says
     paths = [path for path in history.tree() if fnmatch.fnmatchcase(path, check.document)]
     if check.exists is False:
-        return f"{paths[0]} exists" if paths else None
+        return says or f"{paths[0]} exists" if paths else None
     if not paths:
-        return f"{check.document} does not exist"
+        return says or f"{check.document} does not exist"
     for path in paths:
         version = history.find(path)
         assert version is not None
         text = history.content(version).decode("utf-8", "replace")
         if check.contains is not None and check.contains not in text:
-            return f"{path} does not contain {check.contains!r}"
+            return says or f"{path} does not contain {check.contains!r}"
         if check.lacks is not None and check.lacks in text:
-            return f"{path} contains {check.lacks!r}"
-        if check.matches is not None and not _matches(check.matches, text):
-            return f"{path} does not match {check.matches!r}"
+            return says or f"{path} contains {check.lacks!r}"
+        try:
+            if check.matches is not None and _found(check.matches, text) is None:
+                return says or f"{path} does not match {check.matches!r}"
+            if check.forbids is not None and (found := _found(check.forbids, text)) is not None:
+                return says.replace("{}", found) if says else f"{path} has {found!r}"
+        except TimeoutError:
+            return f"the pattern takes longer than {SECONDS:.0f} s on {path}"
     return None
 
 
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return regex.search(pattern, text, regex.MULTILINE, timeout=2.0) is not None
-    except TimeoutError:
-        return False
+def _found(pattern: str, text: str) -> str | None:
+    """What a pattern finds first, or its first group of it; None where it finds nothing. Raises TimeoutError."""
+    match = regex.search(pattern, text, regex.MULTILINE, timeout=SECONDS)
+    if match is None:
+        return None
+    return str(match[1] or "") if match.re.groups else str(match[0])
 
 
 def _step(number: int, record: Mapping[str, Any]) -> Step:
@@ -170,16 +185,17 @@ def _state(step: Step) -> StepState:
 def _parse_check(number: int, check: Any) -> dict[str, Any]:
     if isinstance(check, str):
         check = {"command": check}
-    known = {"command", "document", "contains", "lacks", "matches", "exists"}
+    known = {"command", "document", "contains", "lacks", "matches", "forbids", "exists", "says"}
     if not isinstance(check, Mapping) or not set(check) <= known:
         raise WorkspaceError(
             f"Step {number}: a check is a command, or a document with one of {', '.join(sorted(known))}."
         )
     if ("command" in check) == ("document" in check):
         raise WorkspaceError(f"Step {number}: a check names either a command or a document.")
-    if (pattern := check.get("matches")) is not None:
+    for pattern in (check.get("matches"), check.get("forbids")):
         try:
-            regex.compile(pattern)
+            if pattern is not None:
+                regex.compile(pattern)
         except regex.error as error:
             raise WorkspaceError(f"Step {number}: {pattern!r} is no regular expression: {error}.") from None
     return dict(check)

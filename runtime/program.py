@@ -108,6 +108,11 @@ class Door:
         self._stack.close()
 
     @property
+    def place(self) -> Path:
+        """The socket, for a program that is in no sandbox."""
+        return self._place
+
+    @property
     def binds(self) -> list[tuple[Path, str]]:
         """What the sandbox has to show, for ``sandbox.run``."""
         return [(self._place, _PLACE), (Path(__file__).with_name("wk") / "wk.py", f"{_FOLDER}/wk.py")]

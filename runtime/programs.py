@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runtime import shell
+from runtime import sandbox, shell, unboxed
 from runtime.capabilities import CAPABILITIES, Arguments, Capability, Hands, Refused, perform
+from runtime.capabilities.base import path_in
 from runtime.program import Answer, Call, Door
 from runtime.sandbox import Limits, Ran
 from runtime.session import Session
 from workspace import Act, Conflicted, History, Workspace
+from workspace.errors import Failed
 
 PLACE = "/opt/program.py"
 OFFERED: Mapping[str, Capability] = {name: c for name, c in CAPABILITIES.items() if c.in_programs}
@@ -24,22 +27,27 @@ async def carry_out(session: Session, act: Act, arguments: Arguments, payload: b
     text = await _text(session, arguments)
     seconds = min(float(arguments.get("seconds", shell.PROGRAM_SECONDS)), shell.LONGEST)
     calls: _Calls | None = None
+    boxed = not unboxed.is_known(text) or await asyncio.to_thread(sandbox.available) is None
+    if not boxed:
+        act = unboxed.labelled(act)
 
     async def execute(scratch: Path, operation: int) -> Ran:
         nonlocal calls
         calls = _Calls(session, replace(act, parent=operation, detail={}, decision=None))
         signatures = {name: tuple(capability.parameters) for name, capability in OFFERED.items()}
         async with Door(many=calls.many, signatures={**signatures, "help": ("name",)}, later=CHANGING) as door:
+            if not boxed:
+                return await unboxed.run(door, text, scratch=scratch, seconds=seconds)
             return await door.run(
                 ["python3", PLACE], workspace=session.desk.root, inside=session.inside, scratch=scratch,
                 files={PLACE: text.encode("utf-8", "surrogateescape")}, limits=Limits(seconds=seconds),
-                aside=scratch.with_name("output"),
+                hidden=[session.desk.store], aside=scratch.with_name("output"),
             )  # fmt: skip
 
     def note() -> str:
         return f"\n[{calls.made:,} calls, {calls.failed:,} of them failed]" if calls and calls.made else ""
 
-    return (await shell.recorded(session, act, payload, execute, note))[1]
+    return (await shell.recorded(session, act, payload, execute, note, boxed=boxed))[1]
 
 
 async def _text(session: Session, arguments: Arguments) -> str:
@@ -47,10 +55,9 @@ async def _text(session: Session, arguments: Arguments) -> str:
         raise Refused("A program is either text or the path of a document.")
     if "text" in arguments:
         return str(arguments["text"])
-    hands = {"inside": session.inside}
 
     def load(history: History) -> bytes:
-        path = str(arguments["path"]).removeprefix(hands["inside"].rstrip("/") + "/").removeprefix("./")
+        path = path_in(session.inside, str(arguments["path"]))
         version = history.find(path)
         if version is None:
             raise Refused(f"There is no document at {path}.")
@@ -70,23 +77,48 @@ class _Calls:
         self.failed = 0
 
     async def many(self, calls: Sequence[Call]) -> list[Answer]:
-        """Answer calls in order once all of them are durable."""
+        """Answer calls in order once all of them are durable; one that breaks takes no other along."""
+        await self._session.gate.wait()
+        if self._session.stopping:
+            return [Answer(error="A person has interrupted this program.")] * len(calls)
         answers: list[Answer] = []
+        seen = dict(self._seen)
 
         def batch(work: Workspace) -> None:
-            answers.extend(self._one(work, call) for call in calls)
+            answers.extend(self._alone(work, call) for call in calls)
 
         try:
             await self._session.desk.write(batch)
         except Conflicted as error:
             paths = {conflict.path for conflict in error.conflicts}
             answers = [
-                Answer(error=str(error)) if call.arguments.get("path") in paths else answer
+                Answer(error=str(error)) if self._path(call) in paths else answer
                 for call, answer in zip(calls, answers, strict=True)
             ]
+        except Exception:
+            self._seen = seen  # none of it was saved, so its versions do not exist
+            raise
         self.made += len(answers)
         self.failed += sum(answer.error is not None for answer in answers)
         return answers
+
+    def _alone(self, work: Workspace, call: Call) -> Answer:
+        """Carry out a call in a savepoint: what breaks is undone, recorded and told, and its neighbours stand."""
+        path = self._path(call)
+        read = self._seen.get(path) if path is not None else None
+        try:
+            with work.store.transaction():
+                return self._one(work, call)
+        except Failed:
+            raise  # the database cannot take it, nor any other
+        except Exception as error:  # noqa: BLE001 - it belongs to who asked
+            if path is not None:
+                self._seen.pop(path, None)
+                if read is not None:
+                    self._seen[path] = read
+            name = call.name if path is None else f"{call.name} {path}"
+            work.record(replace(self._act, name=name[:90]), outcome="failed")
+            return Answer(error=f"{type(error).__name__}: {error}")
 
     def _one(self, work: Workspace, call: Call) -> Answer:
         if call.name == "help":
@@ -100,10 +132,19 @@ class _Calls:
             return Answer(error=str(error))
         act = replace(self._act, name=capability.label(arguments))
         before = work.cursor
-        result = perform(capability, Hands(work, act, self._seen, self._session.inside, in_program=True), arguments)
+        hands = Hands(work, act, self._seen, self._session.inside, in_program=True)
+        result = perform(capability, hands, arguments)
         if result.outcome != "done" or work.cursor == before:
             work.record(act, outcome=result.outcome)
         return Answer(result.text) if result.outcome == "done" else Answer(error=result.text)
+
+    def _path(self, call: Call) -> str | None:
+        """The document that a call names, however it writes its path."""
+        path = call.arguments.get("path")
+        try:
+            return path_in(self._session.inside, path) if isinstance(path, str) else None
+        except Refused:
+            return None
 
 
 def _help(arguments: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from workspace import WorkspaceError
+from workspace.errors import WorkspaceError
 
 VERSION = 1
 
@@ -56,6 +56,14 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Let a session pause before its next operation, or go on; interrupting it lets it go, too."""
+
+    session: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Answer an approval: ``allow`` once or for the ``session``, or refuse with a reason told to the model."""
 
@@ -84,7 +92,7 @@ class Stop:
     idle: bool = False
 
 
-Command = Attach | Open | Prompt | Interrupt | Answer | Act | Status | Stop
+Command = Attach | Open | Prompt | Interrupt | Hold | Answer | Act | Status | Stop
 
 # -- events and replies
 
@@ -119,7 +127,7 @@ class Reply:
 
 _TYPES: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Attach, Open, Prompt, Interrupt, Answer, Act, Status, Stop, Advanced, Delta, Reply)
+    for kind in (Attach, Open, Prompt, Interrupt, Hold, Answer, Act, Status, Stop, Advanced, Delta, Reply)
 }
 
 

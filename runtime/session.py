@@ -23,6 +23,11 @@ class Desk(Protocol):
 
     root: Path
 
+    @property
+    def store(self) -> Path:
+        """The folder of the history, which nothing that is executed may reach."""
+        ...
+
     async def write(self, act: Callable[[Workspace], T]) -> T:
         """Run an act in the writer's thread, grouped with others; its result once it is durable."""
         ...
@@ -69,6 +74,8 @@ class Session:
     try_number: int | None = None
     queue: deque[tuple[int, str]] = field(default_factory=deque)
     running: asyncio.Task[None] | None = None
+    gate: asyncio.Event = field(default_factory=lambda: _open())
+    """Passed before every model call, call of a reply and group of calls of a program; closed, it holds them."""
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
     """How the loop waits before it asks again."""
 
@@ -83,3 +90,14 @@ class Session:
     @property
     def busy(self) -> bool:
         return self.running is not None and not self.running.done()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a person has interrupted what runs."""
+        return self.running is not None and self.running.cancelling() > 0
+
+
+def _open() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate

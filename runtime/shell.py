@@ -47,7 +47,7 @@ async def run(
         limits = Limits(seconds=seconds)
         return await sandbox.run(
             ["bash", "-c", command], workspace=session.desk.root, inside=session.inside, scratch=scratch,
-            limits=limits, aside=scratch.with_name("output"),
+            limits=limits, hidden=[session.desk.store], aside=scratch.with_name("output"),
         )  # fmt: skip
 
     return await recorded(session, act, payload, execute)
@@ -59,13 +59,15 @@ async def recorded(
     payload: bytes,
     execute: Callable[[Path, int], Awaitable[Ran]],
     note: Callable[[], str] = str,
+    *,
+    boxed: bool = True,
 ) -> tuple[int | None, str]:
     """Surround an execution by scans, so that what it changes becomes versions under its operation.
 
     ``execute`` gets a scratch folder and the operation; ``note`` is added to what is told.
-    Raises Refused where no sandbox works. Interrupted, it still records what was changed.
+    Raises Refused where no sandbox works, if it is to be ``boxed``. Interrupted, it still records what was changed.
     """
-    if (reason := await asyncio.to_thread(sandbox.available)) is not None:
+    if boxed and (reason := await asyncio.to_thread(sandbox.available)) is not None:
         raise Refused(f"Nothing was executed: {reason}")
     desk = session.desk
     await desk.alone(lambda work: work.catch_up())

@@ -51,8 +51,11 @@ class Sheet(Widget, can_focus=True):
         """What stands left and right in the title line; None for a sheet without one."""
         return None
 
-    def lines(self, width: int, height: int) -> Sequence[Line]:
-        """What stands below the title, at most ``height`` lines; fewer leave the rest blank."""
+    def lines(self, width: int, height: int) -> Sequence[Line | Strip]:
+        """What stands below the title, at most ``height`` lines; fewer leave the rest blank.
+
+        A line may be a strip of this width already: the same one as before costs nothing.
+        """
         return ()
 
     @property
@@ -99,6 +102,19 @@ class Sheet(Widget, can_focus=True):
         self._drawn = []
         self.redraw()
         self.post_message(self.Wanted(self))
+
+    def _on_focus(self, event: events.Focus) -> None:
+        self._note_focus(event, focused=True)
+
+    def _on_blur(self, event: events.Blur) -> None:
+        self._note_focus(event, focused=False)
+
+    def _note_focus(self, event: events.Event, *, focused: bool) -> None:
+        """Take or lose the keys: a title changes its colour. Textual itself would send the whole widget again."""
+        event.prevent_default()
+        self.has_focus = focused
+        if self.parent is not None:
+            self.parent.post_message(events.DescendantFocus(self) if focused else events.DescendantBlur(self))
 
     def watch_has_focus(self, focused: bool) -> None:
         self.redraw()

@@ -134,6 +134,11 @@ class Writer:
         finally:
             await self._owner.stop()
 
+    @property
+    def folder(self) -> Path:
+        """Where the history lies. Raises WorkspaceError before the workspace is open."""
+        return self._owner.it.folder
+
     async def act(self, act: Callable[[Workspace], T]) -> T:
         """Run an act on the workspace in the next group; its result once it is durable and on disk."""
         return await self._enqueue(act, alone=False)

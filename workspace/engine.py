@@ -37,7 +37,7 @@ def connect(path: Path, *, read_only: bool = False) -> Connection:
     """A connection to the database at ``path``, in autocommit mode with explicit transactions.
 
     Writers get WAL and ``synchronous=FULL``: a commit that returned is on the disk.
-    Raises WorkspaceError when the engine is too old or the file cannot be opened.
+    Raises WorkspaceError when the engine is too old, Failed when the file cannot be opened.
     """
     if version() < SAFE_VERSION:
         raise WorkspaceError(
@@ -57,12 +57,12 @@ def connect(path: Path, *, read_only: bool = False) -> Connection:
             factory=_Connection,
         )
     except driver.Error as error:
-        raise WorkspaceError(f"The history at {path} cannot be opened: {error}.") from error
+        raise Failed(f"The history at {path} cannot be opened: {error}.") from error
     try:
         prepare(connection, read_only=read_only)
     except Failed as error:
         connection.close()
-        raise WorkspaceError(f"The history at {path} cannot be opened: {error.__cause__}.") from error
+        raise Failed(f"The history at {path} cannot be opened: {error.__cause__}.") from error
     return connection
 
 

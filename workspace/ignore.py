@@ -14,7 +14,7 @@ from .location import LINK
 
 IGNORE_FILES = (".gitignore", ".wukongignore")
 _TEMPORARY = TEMPORARY.decode()
-ALWAYS = frozenset({".git", ".hg", ".svn", ".jj", LINK})
+VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj"})
 SECRETS = (
     ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.keystore", "*.jks", "id_rsa*", "id_dsa*",
     "id_ecdsa*", "id_ed25519*", ".netrc", ".pgpass", ".npmrc", ".pypirc", ".htpasswd", "credentials",
@@ -25,7 +25,7 @@ HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", "*.pub"
 
 def is_ours(name: str) -> bool:
     """Whether a name is never a document: version control's and our own."""
-    return name in ALWAYS or name.startswith(_TEMPORARY)
+    return name in VERSION_CONTROL or name == LINK or name.startswith(_TEMPORARY)
 
 
 def is_secret(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -146,22 +146,71 @@ class Journal:
         ).fetchall()
         return int(rows[-1][0]) if rows else cursor
 
-    def of_session(self, session: str, *, after: int = 0, upto: int | None = None) -> list[Entry]:
-        """A session's entries, oldest first."""
+    def of_session(
+        self, session: str, *, after: int = 0, upto: int | None = None, limit: int = -1, newest_first: bool = False
+    ) -> list[Entry]:
+        """A session's entries, oldest first unless asked otherwise; ``limit`` of them, or all."""
         rows = self._db.execute(
-            f"{_SELECT} WHERE session = (SELECT id FROM term WHERE value = ?) AND id > ? AND id <= ? ORDER BY id",
-            (session, after, upto or 1 << 62),
+            f"{_SELECT} WHERE session = (SELECT id FROM term WHERE value = ?) AND id > ? AND id <= ?"
+            f" ORDER BY id {'DESC' if newest_first else 'ASC'} LIMIT ?",
+            (session, after, upto or 1 << 62, limit),
         ).fetchall()
         return [self._entry(row) for row in rows]
 
-    def of_others(self, session: str, *, after: int, limit: int = 2000) -> list[Entry]:
-        """What others than a session did after an entry, and what was undone in it, oldest first."""
+    def of_kinds(self, kinds: Collection[str], *, after: int, upto: int, session: str | None = None) -> list[Entry]:
+        """First entries of operations of these kinds (of a session) among ``after < id <= upto``, oldest first."""
+        where, values = "", [*kinds, after, upto]
+        if session is not None:
+            where, values = " AND session = (SELECT id FROM term WHERE value = ?)", [*values, session]
         rows = self._db.execute(
-            f"{_SELECT} WHERE id > ? AND phase <> 1 AND (session IS NOT (SELECT id FROM term WHERE value = ?)"
-            " OR kind IN (SELECT id FROM term WHERE value IN ('undo', 'redo'))) ORDER BY id LIMIT ?",
+            f"{_SELECT} INDEXED BY entry_kind WHERE kind IN (SELECT id FROM term WHERE value IN"
+            f" ({','.join('?' * len(kinds))})) AND phase < 2 AND id > ? AND id <= ?{where} ORDER BY id",
+            values,
+        ).fetchall()
+        return [self._entry(row) for row in rows]
+
+    def standing(self, operation: int, cursor: int) -> Entry | None:
+        """The newest end of an operation at the cursor, or its newest part while it has no end."""
+        row = self._db.execute(
+            f"{_SELECT} WHERE operation = ? AND phase >= 2 AND id <= ? ORDER BY phase = 2 DESC, id DESC LIMIT 1",
+            (operation, cursor),
+        ).fetchone()
+        return self._entry(row) if row else None
+
+    def newest_child(self, operation: int, cursor: int) -> int | None:
+        """The newest entry at the cursor of the operations that this one caused directly."""
+        (newest,) = self._db.execute(
+            "SELECT max(id) FROM entry WHERE parent = ? AND id <= ?", (operation, cursor)
+        ).fetchone()
+        return int(newest) if newest is not None else None
+
+    def of_others(self, session: str, *, after: int, limit: int = 2000) -> list[Entry]:
+        """What others than a session edited after an entry, and what was undone in it, oldest first."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE id > ? AND phase <> 1 AND (kind IN"
+            " (SELECT id FROM term WHERE value IN ('undo', 'redo'))"
+            " OR session IS NOT (SELECT id FROM term WHERE value = ?)"
+            " AND EXISTS (SELECT 1 FROM version WHERE version.entry = entry.id)) ORDER BY id LIMIT ?",
             (after, session, limit),
         ).fetchall()
         return [self._entry(row) for row in rows]
+
+    def landmarks(self, kinds: Collection[str], *, after: int, upto: int, limit: int) -> list[Entry]:
+        """Entries of long operations, of model calls and of these kinds, whatever their phase, oldest first."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE id > ? AND id <= ? AND (phase > 0 OR model IS NOT NULL OR kind IN"
+            f" (SELECT id FROM term WHERE value IN ({','.join('?' * len(kinds))}))) ORDER BY id LIMIT ?",
+            (after, upto, *kinds, limit),
+        ).fetchall()
+        return [self._entry(row) for row in rows]
+
+    def caused(self, operation: int, *, after: int, upto: int) -> int:
+        """How many operations this one caused directly, among the entries ``after < id <= upto``."""
+        row = self._db.execute(
+            "SELECT count(*) FROM entry WHERE parent = ? AND phase < 2 AND id > ? AND id <= ?",
+            (operation, after, upto),
+        ).fetchone()
+        return int(row[0])
 
     def unfinished(self) -> list[int]:
         """Operations that began and have no end."""
@@ -211,7 +260,7 @@ class Journal:
         """
         last, newest, chain = self._read_tail()
         id_ = last + 1
-        now = time.time_ns() // 1000
+        now = clock()
         moment = max(newest, now if act.at is None else min(act.at, now))
         detail = dict(act.detail)
         if act.at is not None and act.at != moment:
@@ -303,6 +352,11 @@ class Journal:
             ended=(started if first.phase == INSTANT else last.time) if ended else None,
             detail=detail,
         )  # fmt: skip
+
+
+def clock() -> int:
+    """The time of an entry written now: this machine's clock, in microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 def link(

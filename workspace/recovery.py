@@ -7,14 +7,19 @@ be back, hold an older version of ours, or remains of one: cut short, or with ze
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 from .capture import same_content
 from .disk import Placed
 from .files import Blocked, Found
-from .models import Conflict
-from .placing import Placing
+from .models import Act, Conflict, Edit, State, Version
+from .placing import OUTSIDE, Placing
 
+CONFLICT = Act(kind="conflict", name="found on opening", actor="wukong")
+"""Stands for what nobody was there to be told; its detail lists the conflicts."""
 SECTOR = 512
 """Bytes that a disk writes as a whole."""
 
@@ -23,21 +28,49 @@ class Recovery(Placing):
     """Placing that can go on where another process stopped."""
 
     _power_failed = False
+    _told: list[Conflict] | None = None
+    """While recovering: what stood in conflict, each recorded with the edit that it is about."""
 
     def recover(self, *, power_failed: bool = False) -> list[Conflict]:
         """Finish what was pending when the last writer stopped, first recording the edits of others.
 
         After a power failure what may be remains of our own writing is not taken for an edit.
+        The edits that could not be merged are returned, and recorded as an entry of kind
+        ``conflict``: the act that they are about was acknowledged, or died, long ago.
         """
         self._power_failed = power_failed
+        told: list[Conflict] = []
+        self._told = told
         documents = self._disk.pending()
         for act in (self._rescue, self._recognise, self._notice):
             for document in documents:
                 with suppress(OSError, Blocked):
                     act(document)
-        conflicts = self.bring(documents)
-        self._power_failed = False
+        self.bring(documents)  # what stands in the way of a head stays pending, and is shown as such
+        self._power_failed, self._told = False, None
+        return told
+
+    def record_outside(
+        self, edits: Sequence[Edit], act: Act = OUTSIDE, **how: Any
+    ) -> tuple[list[Version], list[Conflict]]:
+        with self._store.transaction():
+            made, conflicts = super().record_outside(edits, act, **how)
+            self._tell(conflicts)
+        return made, conflicts
+
+    def _adopt(self, head: Version, state: State) -> list[Conflict]:
+        with self._store.transaction():
+            conflicts = super()._adopt(head, state)
+            self._tell(conflicts)
         return conflicts
+
+    def _tell(self, conflicts: Sequence[Conflict]) -> None:
+        """While recovering: record conflicts with the edit that they are about, in its transaction."""
+        if self._told is None or not conflicts:
+            return
+        rows = [[conflict.path, conflict.line, conflict.reason] for conflict in conflicts]
+        self._store.record(replace(CONFLICT, detail={"conflicts": rows}), branch=self._branch, outcome="conflict")
+        self._told += conflicts
 
     def _recognise(self, document: int) -> None:
         """Remember a head that already stands in its place, whoever's file we believed to be there."""

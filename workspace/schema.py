@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
-from .engine import Connection
-from .errors import WorkspaceError
+from .engine import Connection, connect
+from .errors import Failed, WorkspaceError
 
 APPLICATION_ID = 0x574B_4E47  # "WKNG"
 
@@ -130,9 +132,7 @@ def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> i
         connection.execute("BEGIN IMMEDIATE")
         try:
             (have,) = connection.execute("PRAGMA user_version").fetchone()
-            (mark,) = connection.execute("PRAGMA application_id").fetchone()
-            if mark != APPLICATION_ID and (have or mark or _has_tables(connection)):
-                raise WorkspaceError("This database belongs to another program; nothing was changed.")
+            check_ours(connection)
             if have > len(migrations):
                 raise WorkspaceError(
                     f"This history was written by a newer version (schema {have}); update this program."
@@ -148,6 +148,39 @@ def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> i
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def check_owner(path: Path) -> None:
+    """Refuse a file that another program wrote, without changing a byte of it. Raises WorkspaceError.
+
+    Opening a database for writing switches its journal, or finishes what its program left
+    half done. So a reader looks first; opening the file by ourselves would end the locks
+    that this process has on it.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return  # there is none yet, or connecting says what is wrong
+    if size == 0:
+        return
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            check_ours(connection)
+    except Failed:
+        if size > _PAGE:
+            raise
+
+
+def check_ours(connection: Connection) -> None:
+    """Raise WorkspaceError where another program made this database."""
+    (have,) = connection.execute("PRAGMA user_version").fetchone()
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    if mark != APPLICATION_ID and (have or mark or _has_tables(connection)):
+        raise WorkspaceError("This database belongs to another program; nothing was changed.")
+
+
+_PAGE = 4096
+"""Bytes of a database with nothing in it: it may be ours, killed while it was being made."""
 
 
 def _has_tables(connection: Connection) -> bool:

@@ -41,12 +41,14 @@ class Store:
         """Open the store in ``folder``, creating or migrating it unless it is read only."""
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            schema.check_owner(folder / FILE)
         connection = connect(folder / FILE, read_only=read_only)
         try:
             if not read_only:
                 schema.migrate(connection)
                 (folder / FILE).chmod(0o600)
             else:
+                schema.check_ours(connection)
                 (have,) = connection.execute("PRAGMA user_version").fetchone()
                 if have != len(schema.MIGRATIONS):
                     raise WorkspaceError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from .errors import NotFound
+from .errors import NotFound, WorkspaceError
 from .history import History
 from .merge import combine
 from .models import Change, Conflict, Edit, Operation, State, Version
@@ -42,7 +42,10 @@ class Touch:
 
 
 def restore(history: History, cursor: int, paths: Collection[str] = ()) -> Plan:
-    """Make the documents, or those at or below ``paths``, equal to what they were at the cursor."""
+    """Make the documents, or those at or below ``paths``, equal to what they were at the cursor.
+
+    Where they are so already, but for what stands in the place of their files, it says that.
+    """
     wanted = [_inside(path) for path in paths]
     seen = not wanted
     edits = []
@@ -60,7 +63,7 @@ def restore(history: History, cursor: int, paths: Collection[str] = ()) -> Plan:
         tree = history.store.versions.tree(history.branch.id, cursor)
         if not any(w(version.path) for w in wanted for version in tree.values()):
             raise NotFound(f"No document was ever at {', '.join(sorted(paths))}.")
-    return _free(history, edits)
+    return _free(history, edits) if edits else Plan((), _in_the_way(history, wanted))
 
 
 def restore_version(history: History, version: Version) -> Plan:
@@ -72,7 +75,7 @@ def restore_version(history: History, version: Version) -> Plan:
     if target is not None and head.exists:
         target = replace(target, path=head.path)
     if head.state == target:
-        return Plan(())
+        return Plan((), _in_the_way(history, [_inside(target.path)]) if target else ())
     return _free(history, [Edit(head.document, target.path if target else head.path, target, head.number)])
 
 
@@ -242,6 +245,20 @@ def _free(history: History, edits: Sequence[Edit]) -> Plan:
         if other is not None and other.document not in moving:
             conflicts.append(Conflict(edit.state.path, "another document is there now", edit.document))
     return Plan(tuple(edits), tuple(conflicts))
+
+
+def _in_the_way(history: History, wanted: Collection[_Inside]) -> tuple[Conflict, ...]:
+    """What stands where documents at or below these paths (or all) belong, and was left alone there."""
+    conflicts = []
+    for skipped in history.coverage():
+        head = history.find(skipped.path)
+        if head is None or (wanted and not any(w(head.path) for w in wanted)):
+            continue
+        try:
+            history.on_disk(head.path)
+        except WorkspaceError as error:
+            conflicts.append(Conflict(head.path, str(error).rstrip("."), head.document))
+    return tuple(conflicts)
 
 
 def _inside(path: str) -> _Inside:

@@ -143,6 +143,15 @@ class Versions:
         shown = self.at(document, branch, cursor) if steps < 0 else None
         return None if shown is not None and shown.number == version.number else version
 
+    def newest(self, cursor: int, limit: int = 1) -> list[tuple[int, int]]:
+        """``(document, entry)`` of the newest versions of any document up to the cursor, newest first."""
+        rows = self._db.execute(
+            "SELECT document, entry FROM version INDEXED BY version_entry WHERE entry <= ?"
+            " ORDER BY entry DESC, document DESC, number DESC LIMIT ?",
+            (cursor, limit),
+        )
+        return [(document, entry) for document, entry in rows.fetchall()]
+
     def find(self, path: str, branch: int, cursor: int) -> Version | None:
         """The existing document at ``path``, as the branch shows it at the cursor."""
         for document in self.ever_at(path):
@@ -217,6 +226,26 @@ class Versions:
             (operation, operation),
         ).fetchall()
         return [_version(row) for row in rows]
+
+    def tally(self, operation: int, cursor: int, *, caused: bool = False) -> tuple[int, str, int | None, int | None]:
+        """What an operation did to documents up to the cursor: how many, one path, lines added and removed.
+
+        ``caused``: what the operations did that it caused directly. Lines are None where all is binary.
+        """
+        entries = (
+            "SELECT id FROM entry WHERE parent = ?"
+            if caused
+            else ("SELECT ? UNION ALL SELECT id FROM entry WHERE operation = ? AND phase >= 2")
+        )
+        row = self._db.execute(
+            "SELECT count(DISTINCT v.document), max(v.path), sum(v.added), sum(v.removed)"
+            f" FROM version v INDEXED BY version_entry WHERE v.entry IN ({entries}) AND v.entry <= ?",
+            (operation, cursor) if caused else (operation, operation, cursor),
+        ).fetchone()
+        if not row[0]:
+            return 0, "", None, None
+        (name,) = self._db.execute("SELECT name FROM path WHERE id = ?", (row[1],)).fetchone()
+        return int(row[0]), to_path(name), row[2], row[3]
 
     def holding(self, document: int, mode: int, content: int, since: int = 1) -> int | None:
         """The newest version of a document, numbered ``since`` or above, with this mode and content."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from .files import Stamp
-from .ignore import IGNORE_FILES, Rules, is_ours, is_secret
+from .ignore import IGNORE_FILES, VERSION_CONTROL, Rules, is_ours, is_secret
 
-Reason = Literal["ignored", "secret", "too large", "unreadable", "outside", "not a file"]
+Reason = Literal["ignored", "secret", "too large", "unreadable", "outside", "not a file", "version control"]
 LARGEST = 64 << 20
 """Bytes of the largest file that is captured unless the owner says otherwise."""
 
@@ -54,7 +54,7 @@ def walk(
     ``known`` paths are documents already and stay captured whatever the ignore files say;
     ``named`` paths are captured although ignored or likely secret, and below a named folder
     all that is ignored, but no likely secret; ``without`` folders hold
-    histories and are never looked into. Sizes in bytes.
+    histories and are never looked into, nor is what version control keeps. Sizes in bytes.
     """
     parents = {path.rpartition("/")[0] for path in (*known, *named)}
     wanted_folders = parents.union(folder for path in parents for folder in folders(path))
@@ -79,6 +79,9 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
             rules = rules.below(folder, lambda path: _read_small(handle, path.rpartition("/")[2]), names)
         for entry in entries:
             name, path = entry.name, prefix + entry.name
+            if name in VERSION_CONTROL:
+                out.skipped.append(_version_control(entry, path))
+                continue
             if is_ours(name) or path in without:
                 continue
             if entry.is_dir(follow_symlinks=False):
@@ -120,6 +123,16 @@ def _unwanted(name: str, path: str, rules: Rules, asked: bool) -> Reason | None:
     if verdict and not asked:
         return "ignored"
     return "secret" if verdict is not False and is_secret(name) else None
+
+
+def _version_control(entry: os.DirEntry[str], path: str) -> Skipped:
+    """Another program's store, or the file or link that leads to it, which is never looked into."""
+    if entry.is_dir(follow_symlinks=False):
+        return Skipped(path, "version control", None)
+    try:
+        return Skipped(path, "version control", entry.stat(follow_symlinks=False).st_size)
+    except OSError:
+        return Skipped(path, "version control", None)
 
 
 def _impossible(status: os.stat_result, largest: int) -> Reason | None:

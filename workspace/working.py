@@ -13,6 +13,7 @@ from typing import Any, Self
 from . import capture, coverage, location
 from .disk import Placed
 from .errors import Failed, WorkspaceError
+from .excluding import exclude_link
 from .files import Stamp
 from .history import History, existing_folder
 from .models import (
@@ -56,6 +57,8 @@ class Working(History):
         self._lock = lock
         self._placing = Recovery(store, self._disk, self._files, self.branch.id, lambda point: self.step(point))
         self._batch = False
+        self._found: list[Conflict] = []
+        """Conflicts found on opening, until a scan has told them."""
         store.disk = self._disk
 
     @classmethod
@@ -184,12 +187,12 @@ class Working(History):
         if recorded.get("root") != os.fsencode(self.root):
             self._set("root", os.fsencode(self.root))
         self._files.largest = coverage.largest(self.store)
-        if not self.folder.is_relative_to(self.root):
-            location.ensure_link(self.root, self.folder)
+        if not self.folder.is_relative_to(self.root) and location.ensure_link(self.root, self.folder):
+            exclude_link(self.root)
         for operation in self.store.journal.unfinished():
             self.end(operation, "unknown")
         boot = _boot_id()
-        self._placing.recover(power_failed=recorded.get("boot") not in (None, boot))
+        self._found = self._placing.recover(power_failed=recorded.get("boot") not in (None, boot))
         self._disk.take_due()
         self._save()
         if recorded.get("boot") != boot:

@@ -206,7 +206,9 @@ class Workspace(Working):
         if largest is not None:
             coverage.set_largest(self.store, largest)
             self._files.largest = largest
-        return self._scan(act)
+        scanned = self._scan(act)
+        found, self._found = self._found, []
+        return replace(scanned, conflicts=(*found, *scanned.conflicts)) if found else scanned
 
     def catch_up(self) -> Scanned:
         """Record what others changed on disk, as nobody's act in particular."""

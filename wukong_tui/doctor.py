@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from runtime import sandbox
+from runtime.box import bubblewrap
 from workspace import NotFound, engine, location
 from workspace.files import exchange_works
 
@@ -93,21 +94,12 @@ def _exchange(directory: Path) -> Finding:
 
 
 def _sandbox() -> Finding:
-    program = shutil.which("bwrap")
-    if program is None:
-        return Finding("Sandbox", False, "no bubblewrap", "Commands of agents need it: install bubblewrap.")
-    try:
-        run = subprocess.run(
-            [program, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
-            env={}, capture_output=True, timeout=10, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding("Sandbox", False, f"bubblewrap does not run: {error}")
-    if run.returncode != 0:
-        said = run.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else f"status {run.returncode}"
-        return Finding("Sandbox", False, reason, "The system may forbid user namespaces; commands will be refused.")
-    return Finding("Sandbox", True, f"bubblewrap at {program} isolates network, processes and users")
+    reason = sandbox.available()
+    if reason is not None:
+        return Finding("Sandbox", False, reason, "Commands of agents are refused until it works.")
+    return Finding(
+        "Sandbox", True, f"bubblewrap at {bubblewrap()} keeps commands in the workspace, offline and bounded"
+    )
 
 
 def _terminal() -> Finding:

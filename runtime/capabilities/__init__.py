@@ -40,8 +40,8 @@ _PLAN = Capability(
         "action": {"type": "string", "enum": ["set", "start", "finish", "show"], "description": "what to do"},
         "steps": {
             "type": "array",
-            "description": "for set: [{title, check?: {command} or {document, contains|lacks|matches|exists},"
-            " attempts?}]",
+            "description": "for set: [{title, check?: {command} or {document, contains|lacks|matches|forbids|exists,"
+            " says?}, attempts?}]; forbids is a pattern that must not match, says the sentence told on failure",
             "items": {"type": "object"},
         },
         "step": {"type": "integer", "description": "for start: its number; by default the next open one"},

@@ -48,12 +48,17 @@ class Hands:
 
     def path(self, text: str) -> str:
         """The workspace path that a model or program means. Raises Refused."""
-        if text == self.inside:
-            return ""
-        path = text.removeprefix(self.inside.rstrip("/") + "/").removeprefix("./").rstrip("/")
-        if path.startswith("/") or ".." in path.split("/"):
-            raise Refused(f"{text} is outside the workspace, which is {self.inside}.")
-        return "" if path == "." else path
+        return path_in(self.inside, text)
+
+
+def path_in(inside: str, text: str) -> str:
+    """The workspace path that ``text`` means where the workspace appears at ``inside``. Raises Refused."""
+    if text == inside:
+        return ""
+    path = text.removeprefix(inside.rstrip("/") + "/").removeprefix("./").rstrip("/")
+    if path.startswith("/") or ".." in path.split("/"):
+        raise Refused(f"{text} is outside the workspace, which is {inside}.")
+    return "" if path == "." else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ TOPICS = {
     "scan": "scan",
     "search": "search",
     "run": "running",
+    "office": "office",
 }
 
 

@@ -6,6 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from runtime import limits, sandbox
+
 from .conftest import Call
 from .program import WUKONG, on_terminal, run
 
@@ -53,3 +57,23 @@ def test_doctor_looks_at_the_terminal(folder: Path) -> None:
         (line,) = [line for line in screen.splitlines() if b"Terminal" in line]
         assert mark in line
         assert b"xterm-256color, %dx%d" % (columns, rows) in line
+
+
+def test_doctor_tries_the_sandbox_that_commands_get(
+    wukong: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> str:
+        sandbox.available.cache_clear()
+        (line,) = [line for line in wukong("doctor").text.splitlines() if " Sandbox " in line]
+        return line
+
+    assert told()[:2] == ("no" if sandbox.available() else "ok")
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\nexit 0\n")  # it does all that it is asked, and keeps nothing apart
+    program.chmod(0o755)
+    monkeypatch.setattr(limits, "PROGRAMS", str(tmp_path))
+    assert told().startswith("no  Sandbox   The sandbox does not work here")
+    program.unlink()
+    assert "install it" in told()
+    monkeypatch.undo()
+    sandbox.available.cache_clear()

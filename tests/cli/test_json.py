@@ -169,6 +169,8 @@ def test_every_command_writes_what_the_page_says(
     for name in ("moved@1", "binary", "gone@1", ".gitignore"):
         sample("wukong show PATH", name)
     sample("wukong show op:N", "op:8")
+    for name in ("moved", "gone@1"):
+        sample("wukong blame PATH", name)
     sample("wukong diff")
     sample("wukong diff", "op:1^")
     sample("wukong diff", "op:2 op:5")
@@ -212,6 +214,7 @@ def test_every_command_writes_what_the_page_says(
     sample("wukong tokens", "--effective")
     sample("wukong lessons")
     sample("wukong models")
+    sample("wukong demo", "--headless")
     database = (rich / ".wukong").readlink() / "workspace.db"
     database.write_bytes(database.read_bytes()[:-4096])
     assert not sample("wukong verify", status=1)[0]["ok"]

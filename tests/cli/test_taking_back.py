@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,15 @@ def test_what_changed_again_since_is_a_conflict_and_nothing_is_written(
             "wukong: Nothing was written: 1 place changed since; edit it by hand or use restore.",
         ]
     assert (poem / "poem.txt").read_text() == "the bottle\nis broken\n"
+
+
+def test_restoring_a_document_says_what_stands_in_its_place(wukong: Call, poem: Path) -> None:
+    (poem / "poem.txt").unlink()
+    os.mkfifo(poem / "poem.txt")
+    for more in ([], ["--dry-run"], ["--json"]):
+        done = wukong("restore", "poem.txt@2", *more)
+        assert (done.status, done.out) == (1, b"")
+        assert done.said == ("wukong: Nothing was restored: poem.txt: 'poem.txt' is now a pipe; it was left alone.\n")
 
 
 def test_reverting_what_may_be_somebody_elses_wants_a_yes(wukong: Call, poem: Path) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from runtime import sandbox
+from runtime.models.scripted import Scripted
+from runtime.office import Office
 from workspace import History
+from workspace.verify import verify
 
-from .office import begin, office, operations, prompt, turn, write_cassette
+from .office import Call, begin, office, operations, prompt, turn, write_cassette
 
 needs_sandbox = pytest.mark.skipif(sandbox.available() is not None, reason="no sandbox works here")
 
@@ -40,3 +43,26 @@ async def test_a_command_that_leaves_a_bottomless_folder_in_tmp_is_ended_as_any(
             return history.find("dug") is not None
 
         assert await desk.read(made)
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("run", {"command": "cat .history/*; rm -rf .history"}),
+        ("program", {"text": "import shutil; shutil.rmtree('.history')"}),
+    ],
+)
+async def test_a_history_inside_the_workspace_is_out_of_reach(folder: Path, tmp_path: Path, call: Call) -> None:
+    script = write_cassette(tmp_path / "tape.toml", [turn("", call), turn("Done.")])
+    desk = Office(folder, folder / ".history", choose=lambda _: Scripted(script))
+    await desk.start()
+    try:
+        session = await begin(desk)
+        assert (await prompt(desk, session)).outcome == "done"
+        assert [made.outcome for made in await operations(desk, "capability")] == ["refused"]
+        assert "--store" in session.messages[-2]["content"]
+    finally:
+        await desk.close()
+    with History.open(folder, store=folder / ".history") as history:
+        assert verify(history.store).ok

@@ -159,6 +159,12 @@ def leftovers(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if TEMPORARY in str(path.relative_to(root)))
 
 
+def _pipes(root: Path) -> set[str]:
+    base = os.fsencode(root)
+    found = (os.path.join(folder, name) for folder, _, names in os.walk(base) for name in names)
+    return {to_path(os.path.relpath(path, base)) for path in found if stat.S_ISFIFO(os.lstat(path).st_mode)}
+
+
 # -- people
 
 
@@ -253,12 +259,17 @@ class People:
     """Paths they touched since the last scan."""
     ever: set[Seen] = field(default_factory=set)
     """Every state that any file ever had."""
+    moved: set[str] = field(default_factory=set)
+    """Folders that they renamed during the act, from and to: what was just being put there went along."""
 
     def do(self, *edits: Outside) -> None:
         for edit in edits:
-            before = snapshot(self.root)
+            before, pipes = snapshot(self.root), _pipes(self.root)
+            if edit.kind == "rename" and (self.root / edit.path).is_dir():
+                self.moved |= {edit.path, edit.to}
             edit.do(self.root)
             after = snapshot(self.root)
+            self.dirty |= pipes ^ _pipes(self.root)  # where one stood, a document's file may be missing now
             self.ever.update(before.values(), after.values())
             for path in before.keys() | after.keys():
                 if before.get(path) == after.get(path):

@@ -628,3 +628,55 @@ def test_edits_of_people_survive_a_power_failure(tmp_path: Path) -> None:
 )
 def test_remains_are_told_from_edits(found: bytes, written: bytes, expected: bool) -> None:
     assert torn(found, written) is expected
+
+
+def test_conflicts_found_on_opening_are_recorded_and_told_by_the_next_scan(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.work.write("a", TEXT)
+    with suppress(Crash), Points({("step", 0): crash}).watch(scene.work):  # committed, and not yet put in place
+        scene.work.write("a", CHANGED)
+    theirs = TEXT.replace(b"line 9\n", b"line nine, by a person\n")
+    (scene.root / "a").write_bytes(theirs)
+    scene.work.abandon()
+    scene.work = scene.open()
+    assert (scene.root / "a").read_bytes() == theirs
+    (entry,) = [e for e in scene.work.store.journal.entries(after=0) if e.kind == "conflict"]
+    assert entry.outcome == "conflict"
+    ((path, line, reason),) = entry.detail["conflicts"]
+    assert (path, line) == ("a", 10)
+    told = [(c.path, c.line, c.reason) for c in scene.work.scan().conflicts]
+    assert told == [(path, line, reason)]
+    assert scene.work.scan().conflicts == ()
+    scene.work.close()
+    scene.work = scene.open()
+    assert scene.work.scan().conflicts == ()
+    assert [e.kind for e in scene.work.store.journal.entries(after=entry.id)] == []
+    assert verify(scene.work.store).ok
+    scene.work.close()
+
+
+def test_a_file_that_took_a_place_before_opening_is_told(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    with suppress(Crash), Points({("step", 0): crash}).watch(scene.work):
+        scene.work.write("a", TEXT)
+    (scene.root / "a").write_bytes(b"theirs\n")
+    scene.work.abandon()
+    scene.work = scene.open()
+    assert [(c.path, c.line) for c in scene.work.scan().conflicts] == [("a", None)]
+    assert [e.kind for e in scene.work.store.journal.entries(after=0)] == ["edit", "outside", "conflict"]
+    assert (scene.root / "a").read_bytes() == b"theirs\n"
+    scene.work.close()
+
+
+def test_a_merge_found_on_opening_is_no_conflict(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.work.write("a", TEXT)
+    with suppress(Crash), Points({("step", 0): crash}).watch(scene.work):
+        scene.work.write("a", CHANGED)
+    (scene.root / "a").write_bytes(b"their first line\n" + TEXT)
+    scene.work.abandon()
+    scene.work = scene.open()
+    assert (scene.root / "a").read_bytes() == b"their first line\n" + CHANGED
+    assert scene.work.scan().conflicts == ()
+    assert "conflict" not in {e.kind for e in scene.work.store.journal.entries(after=0)}
+    scene.work.close()

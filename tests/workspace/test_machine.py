@@ -111,6 +111,7 @@ class Machine(RuleBasedStateMachine):
     def _act(self, call: Callable[[], Any], plan: Plan = None) -> Any:
         """Do something; what it returned, the error that refused it, or Crash if the process died."""
         quiet = not plan and not self.people.dirty
+        self.people.moved.clear()
         self.people.ever.update(snapshot(self.root).values())
         try:
             with self._points(plan).watch(self.work):
@@ -137,6 +138,7 @@ class Machine(RuleBasedStateMachine):
         people.check_nothing_lost(model)
         stuck = self._known_to_differ()
         differing = model.differing(self.root)
+        people.dirty |= {path for path in differing if any(path.startswith(f"{f}/") for f in people.moved)}
         assert differing <= people.dirty | stuck, f"not what the history says: {differing - people.dirty - stuck}"
         people.dirty &= differing
 
@@ -467,6 +469,31 @@ def _run(examples: int, steps: int, *, fixed: bool) -> None:
 
 def test_any_history_of_acts_edits_and_deaths_loses_nothing() -> None:
     _run(60, 25, fixed=True)
+
+
+def test_a_pipe_that_people_take_away_again_is_their_edit() -> None:
+    machine = Machine()
+    machine.begin()
+    for kind in ("pipe", "clear"):
+        machine.edit_outside([(kind, "a", "a", 0, None)])
+        if kind == "pipe":
+            machine.scan(None)
+    machine.write("a", [("insert", 0)], None)
+    machine.nothing_acknowledged_has_changed()
+    machine.teardown()
+
+
+def test_a_folder_that_people_rename_under_our_hands_takes_its_new_files_along() -> None:
+    machine = Machine()
+    machine.begin()
+    again = ("write", "a", "a", 0, None)
+    for edits in ([again], [again], [("write", "d/y", "a", 0, None), ("folder", "a", "a", 0, None)], [again]):
+        machine.close_and_reopen(edits)
+    machine.restore(199, None)
+    machine.undo([(("step", 0), again), (("step", 3), ("rename", "d", "c", 0, None))])
+    machine.scan(None)
+    assert {"c/x", "c/y"} <= machine.work.tree().keys()
+    machine.teardown()
 
 
 @pytest.mark.long

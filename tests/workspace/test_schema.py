@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,64 @@ def test_writers_sync_every_commit(tmp_path: Path) -> None:
     with opened(tmp_path / "a.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal", "wal, not folded in"])
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_store_that_another_program_wrote_keeps_every_byte(tmp_path: Path, journal: str, marked: bool) -> None:
+    path = tmp_path / FILE
+    theirs = engine.driver.connect(path, isolation_level=None)
+    theirs.execute(f"PRAGMA journal_mode={journal.partition(',')[0]}")
+    if marked:
+        theirs.execute("PRAGMA application_id=7")
+    theirs.execute("CREATE TABLE theirs (a)")
+    theirs.execute("INSERT INTO theirs VALUES (1)")
+    if "," not in journal:
+        theirs.close()
+    before = path.read_bytes()
+    for read_only in (True, False):
+        with pytest.raises(WorkspaceError, match="another program"):
+            Store.open(tmp_path, read_only=read_only)
+    assert path.read_bytes() == before
+    theirs.close()
+    with closing(engine.driver.connect(path)) as again:
+        assert again.execute("SELECT a FROM theirs").fetchall() == [(1,)]
+
+
+def test_a_foreign_store_in_the_middle_of_a_transaction_is_left_to_its_program(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    with closing(engine.driver.connect(path, isolation_level=None)) as theirs:
+        theirs.execute("CREATE TABLE theirs (a)")
+        theirs.executemany("INSERT INTO theirs VALUES (?)", [(b"x" * 1000,)] * 100)
+    code = f"""
+import os, sqlite3
+db = sqlite3.connect({str(path)!r}, isolation_level=None)
+db.execute("PRAGMA cache_size=1")
+db.execute("BEGIN")
+db.execute("UPDATE theirs SET a = zeroblob(1000)")
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert f"{FILE}-journal" in before
+    with pytest.raises(WorkspaceError, match="cannot be opened"):
+        Store.open(tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_store_whose_birth_was_cut_short_is_still_ours(tmp_path: Path) -> None:
+    connect(tmp_path / FILE).close()  # an empty database in WAL mode, no schema yet
+    Store.open(tmp_path).close()
+    (tmp_path / "second").mkdir()
+    code = f"""
+import os
+from pathlib import Path
+from workspace.store import Store
+store = Store.open(Path({str(tmp_path / "second")!r}))
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    born = tmp_path / "second" / FILE
+    assert born.read_bytes()[68:72] != APPLICATION_ID.to_bytes(4, "big")  # all of it is in the log
+    with closing(Store.open(tmp_path / "second")) as store:
+        assert store.journal.last() == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from workspace import Act, Version, Workspace, WorkspaceError
+from workspace import Act, Conflicted, Version, Workspace, WorkspaceError
 from workspace.location import store_of
 from workspace.working import Scanned
 
@@ -286,7 +286,9 @@ def test_git_clean_takes_neither_the_history_nor_the_untracked_files(desk: Desk)
     desk.sh(f"git add .gitignore tracked.txt && {git} commit -qm first")
     desk.sh("mkdir notes && echo untracked > notes/untracked.txt && echo noise > noise.log")
     desk.scan()
-    assert [(s.path, s.reason) for s in desk.work.coverage()] == [("noise.log", "ignored")]
+    assert [(s.path, s.reason) for s in desk.work.coverage()] == [
+        (".git", "version control"), ("noise.log", "ignored")
+    ]  # fmt: skip
     assert desk.run("git clean -qfdx") == {"notes/untracked.txt": "delete"}
     link = desk.root / ".wukong"
     assert not link.is_symlink()
@@ -388,6 +390,45 @@ def test_a_document_replaced_by_a_pipe_keeps_its_versions(desk: Desk) -> None:
     desk.sh("rm a.txt")
     assert desk.changes() == {"a.txt": "delete"}
     desk.walk_back()
+
+
+def test_what_version_control_keeps_is_shown_and_never_looked_into(desk: Desk) -> None:
+    desk.put(a="one\n")
+    desk.scan()
+    assert desk.run("git init -q . && mkdir -p part .hg && echo 'gitdir: ../.git/modules/part' > part/.git") == {}
+    left_out = [(s.path, s.reason, s.bytes) for s in desk.work.coverage()]
+    assert left_out == [
+        (".git", "version control", None), (".hg", "version control", None), ("part/.git", "version control", 29)
+    ]  # fmt: skip
+    before = desk.work.cursor
+    assert desk.run("git add -A . ; echo more > .hg/store") == {}
+    assert desk.work.cursor == before  # what changes inside is no news
+    assert desk.run("rm -r .git .hg part/.git") == {}
+    assert desk.work.coverage() == []
+    desk.walk_back()
+
+
+def test_restoring_a_document_replaced_by_a_pipe_says_what_stands_in_the_way(desk: Desk) -> None:
+    desk.put(a="one\n")
+    desk.put(b="two\n")
+    desk.scan()
+    first = desk.work.version("a.txt", 1)
+    cursor = desk.work.cursor
+    desk.sh("rm a.txt && mkfifo a.txt")
+    for restore in (
+        lambda: desk.work.restore(version=first),
+        lambda: desk.work.restore(cursor=cursor, paths=["a.txt"]),
+        lambda: desk.work.restore(cursor=cursor),
+    ):
+        with pytest.raises(Conflicted, match=r"Nothing was restored: a.txt: 'a.txt' is now a pipe"):
+            restore()
+    assert desk.work.restore(cursor=cursor, paths=["b.txt"]) == []
+    desk.sh("echo three > b.txt")
+    desk.scan()
+    assert [v.path for v in desk.work.restore(cursor=cursor)] == ["b.txt"]  # what can be done is done
+    desk.sh("rm a.txt")
+    assert [v.path for v in desk.work.restore(version=first)] == ["a.txt"]
+    assert (desk.root / "a.txt").read_text() == "one\n"
 
 
 def test_a_huge_file_is_refused_and_shown_with_its_size(desk: Desk) -> None:

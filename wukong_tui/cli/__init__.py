@@ -12,11 +12,11 @@ import click
 from workspace import WorkspaceError
 from workspace.visible import visible
 
-from . import acting, reading, running, upkeep
+from . import acting, demo, office, reading, running, upkeep
 from .common import Place
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.option("-C", "directory", metavar="DIR", type=click.Path(path_type=Path, readable=False), default=Path(),
               help="Work in DIR instead of here.")  # fmt: skip
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path, readable=False), default=None,
@@ -24,16 +24,22 @@ from .common import Place
 @click.version_option(package_name="wukong-tui", prog_name="wukong")
 @click.pass_context
 def cli(context: click.Context, directory: Path, store: Path | None) -> None:
-    """Every edit of every document is kept, whoever made it, and can be taken back.
+    """Alone, it opens the office on this terminal.
+
+    Every edit of every document is kept, whoever made it, and can be taken back.
 
     Addresses: PATH, PATH@12 (version), PATH@-1 (its parent), PATH@{10m ago},
     @{14:03:22} (all documents at a time), op:12 (after an operation), op:12^ (before it),
     branch:NAME, branch:NAME:PATH. A path starts from where you are.
     """
     context.obj = Place(directory, store)
+    if context.invoked_subcommand is None:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise click.exceptions.NoArgsIsHelpError(context)
+        context.invoke(office.office)
 
 
-for module in (reading, acting, running, upkeep):
+for module in (office, reading, acting, running, demo, upkeep):
     for command in module.COMMANDS:
         cli.add_command(command)
 

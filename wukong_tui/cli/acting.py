@@ -79,6 +79,9 @@ def restore(place: Place, address: str, paths: Sequence[str], dry_run: bool, yes
     """Make documents equal to ADDRESS: PATH@12, PATH@{10m ago}, or @{14:03} or op:12 for all or PATHS."""
     with place.acting() as do:
         preview = do("restore", address=address, paths=paths, dry_run=True)
+        if preview["conflicts"]:
+            reasons = "; ".join(f"{conflict['path']}: {conflict['reason']}" for conflict in preview["conflicts"])
+            raise WorkspaceError(f"Nothing was restored: {reasons}.")
         if _agreed(preview, dry_run, yes, as_json, f"Restore {address}?"):
             _say_done(do("restore", address=address, paths=paths), "Restored", as_json)
 

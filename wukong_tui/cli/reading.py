@@ -1,4 +1,4 @@
-"""Commands that only look: status, log, show, diff."""
+"""Commands that only look: status, log, show, blame, diff."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import click
 from runtime.acts import by_path, label
 from workspace import History, NotFound, Operation, Skipped, Version, WorkspaceError
 from workspace.addresses import Address
+from workspace.blame import Blame
+from workspace.lines import split
 from workspace.visible import visible
 
 from . import records
@@ -201,9 +203,7 @@ def show(place: Place, address: str, raw: bool, as_json: bool) -> None:
         if found.operation is not None:
             _show_operation(history, history.operation(found.operation), as_json)
             return
-        version = found.version
-        if version is None or not version.exists or not (found.numbered or version.path == found.path):
-            raise NotFound(_nothing_there(history, address, found))
+        version = _existing(history, address, found)
         content = history.content(version)
         if as_json:
             row = records.version(version, history.operation(version.operation))
@@ -214,6 +214,14 @@ def show(place: Place, address: str, raw: bool, as_json: bool) -> None:
                 left = left[sys.stdout.buffer.write(left) :]
         else:
             click.echo(visible(content, lines=True, tab="    "), nl=not content.endswith(b"\n"))
+
+
+def _existing(history: History, address: str, found: Address) -> Version:
+    """The version that an address names. Raises NotFound where there is nothing."""
+    version = found.version
+    if version is None or not version.exists or not (found.numbered or version.path == found.path):
+        raise NotFound(_nothing_there(history, address, found))
+    return version
 
 
 def _nothing_there(history: History, address: str, found: Address) -> str:
@@ -244,6 +252,39 @@ def _show_operation(history: History, operation: Operation, as_json: bool) -> No
         print_pair(pair)
 
 
+@click.command(short_help="Which version made each line of a document.")
+@click.argument("address")
+@json_option
+@click.pass_obj
+def blame(place: Place, address: str, as_json: bool) -> None:
+    """Who made each line of a version, in which version and when."""
+    with place.reading() as history:
+        version = _existing(history, address, place.resolve(history, address))
+        found = Blame(history.store.versions, version)
+        if found.binary:
+            raise WorkspaceError(f"{version.path} is binary: it has no lines.")
+        found.advance()
+        origins = [origin for origin in found.origins() if origin is not None]
+        texts = split(history.content(version))
+        makers: dict[int, tuple[Version, Operation]] = {}
+        for number in {origin.version for origin in origins}:
+            made = history.store.versions.get(version.document, number)
+            makers[number] = made, history.operation(made.operation)
+        wide = max((len(str(number)) for number in makers), default=0) + 1
+        digits = len(str(len(origins)))
+        for line, (origin, text) in enumerate(zip(origins, texts, strict=True), 1):
+            made, operation = makers[origin.version]
+            shown = text.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+            if as_json:
+                emit(records.blamed(line, shown, origin.line + 1, made, operation))
+            else:
+                columns(
+                    (f"@{origin.version:<{wide - 1}}", ACCENT),
+                    f"  {clock(operation.started)}  {cell(operation.actor or '', 8)}  {line:>{digits}}  ",
+                    shown,
+                )
+
+
 @click.command(short_help="What changed between two addresses.")
 @click.argument("a", required=False)
 @click.argument("b", required=False)
@@ -267,4 +308,4 @@ def diff(place: Place, a: str | None, b: str | None, as_json: bool) -> None:
                 print_pair(pair)
 
 
-COMMANDS = (status, log, show, diff)
+COMMANDS = (status, log, show, blame, diff)

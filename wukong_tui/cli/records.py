@@ -54,6 +54,20 @@ def version(version: Version, operation: Operation) -> dict[str, Any]:
     }
 
 
+def blamed(line: int, text: str, there: int, made: Version, operation: Operation) -> dict[str, Any]:
+    """One line of ``blame --json``; ``there`` is its number in the version that made it."""
+    return {
+        "document": made.path,
+        "line": line,
+        "version": made.number,
+        "version_line": there,
+        "operation": operation.id,
+        "time": stamp(operation.started),
+        "actor": operation.actor,
+        "text": text,
+    }
+
+
 def skipped(skipped: Skipped) -> dict[str, Any]:
     """One path that is not captured."""
     return {"path": skipped.path, "reason": skipped.reason, "bytes": skipped.bytes}

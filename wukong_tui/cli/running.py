@@ -59,7 +59,7 @@ def run(
     opened = protocol.Open(
         resume=resume,
         fork=entry,
-        model=_model(model),
+        model=named_model(model),
         mode="read-only" if read_only else "auto" if yes else "ask",
         max_tokens=max_tokens,
         max_cost=None if max_cost is None else round(max_cost * 1e9),
@@ -72,7 +72,7 @@ def run(
         raise WorkspaceError(_why(place, outcome))
 
 
-def _model(name: str | None) -> str | None:
+def named_model(name: str | None) -> str | None:
     """The model that is meant here: the host has another folder and another environment."""
     name = name or os.environ.get("WUKONG_MODEL")
     if name is not None and name.startswith(CASSETTE):

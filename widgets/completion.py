@@ -1,0 +1,56 @@
+"""What is being named in a prompt, and what naming it makes of the draft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import regex
+
+from widgets.draft import Draft
+
+_COMMAND = regex.compile(r"\A/(\S*)\Z")
+_DOCUMENT = regex.compile(r'(?:\A|(?<=\s))@(?:"([^"\n]*)|([^\s"]*))\Z')
+_GIVEN = regex.compile(r"\A/([^\s/]+)(?:\s+(.*))?\Z", regex.DOTALL)
+_PLAIN = regex.compile(r"\A/[a-z_-]+(?:\s|\Z)")
+FAR = 400
+"""A name longer than so many characters is not looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The ``letters`` so far of a command (``/``) or a document (``@``) whose sign stands at ``start``."""
+
+    kind: Literal["/", "@"]
+    start: int
+    letters: str
+
+    def same_place(self, other: Query | None) -> bool:
+        """Whether both are about one sign in the text."""
+        return other is not None and (self.kind, self.start) == (other.kind, other.start)
+
+
+def asked(draft: Draft) -> Query | None:
+    """What is being named where the cursor stands."""
+    before = draft.text[: draft.at]
+    if found := _COMMAND.match(before):
+        return Query("/", 0, found[1])
+    start = max(0, len(before) - FAR)
+    if found := _DOCUMENT.search(before[start:]):
+        return Query("@", start + found.start(), found[1] if found[1] is not None else found[2])
+    return None
+
+
+def completed(draft: Draft, query: Query, name: str) -> Draft:
+    """The draft with the name in the place of its letters; one with blanks in it is quoted."""
+    if query.kind == "@":
+        quoted = any(character.isspace() or character == '"' for character in name)
+        name = f'@"{name}"' if quoted else f"@{name}"
+    return draft.without(query.start, draft.at).insert(f"{name} ")
+
+
+def given(text: str) -> tuple[str, str, bool] | None:
+    """Of a text that begins with ``/``: the name, what follows it, and whether it can be nothing but a command."""
+    if (found := _GIVEN.match(text)) is None:
+        return None
+    return found[1], (found[2] or "").strip(), _PLAIN.match(text) is not None

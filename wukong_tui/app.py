@@ -1,0 +1,405 @@
+"""The office on the screen: panes, the frames that fill them, and where keys and events go."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.dom import DOMNode
+from textual.geometry import Region
+from textual.reactive import Reactive
+from textual.screen import Screen
+from textual.widget import Widget
+
+from runtime.protocol import Advanced, Delta, Event
+from themes import Theme, load
+from widgets.bar import Bar, Divider
+from widgets.caption import Caption
+from widgets.document import Document
+from widgets.look import textual_theme
+from widgets.meter import Meter
+from widgets.paint import Ink
+from widgets.plan import Plan
+from widgets.prompt import Prompt
+from widgets.scrubber import Scrubber
+from widgets.sheet import Sheet
+from widgets.talk import Talk
+from widgets.timeline import Timeline
+from widgets.why import Why
+from workspace.errors import WorkspaceError
+from wukong_tui import saying
+from wukong_tui.acting import COMMANDS, Acting
+from wukong_tui.actions import ACTIONS, Action
+from wukong_tui.desk import Desk
+from wukong_tui.frame import Ask, Frame, Move
+from wukong_tui.layout import PANES, Arrangement, arrange, shape_of
+from wukong_tui.looking import Looking
+from wukong_tui.state import State
+from wukong_tui.terminal import Driver, backlog
+
+if TYPE_CHECKING:
+    from wukong_tui.views.frames import Frames
+
+MAIN = 1
+"""The branch that is looked at."""
+PACE = 1 / 30
+"""Seconds between two frames that nobody pressed a key for."""
+SLOW_LINE = 3
+"""Writes that may wait for the terminal before frames wait too."""
+ALWAYS = ("ctrl+c", "ctrl+q")
+"""Keys that count in front of a dialog, too."""
+KEYS: Mapping[str, Action] = {key: action for action in ACTIONS for key in action.keys}
+
+
+class Desktop(Screen[None]):
+    """The screen of the office; where the keys go is seen in the titles, it is not all sent again."""
+
+    focused = Reactive["Widget | None"](None, repaint=False)
+
+
+class Office(App[None]):
+    """The terminal office of one workspace."""
+
+    CSS = """
+    Screen { layers: base; overflow: hidden; }
+    Screen > * { position: absolute; display: none; }
+    """
+    ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None
+    BINDINGS = []  # noqa: RUF012 - keys come from the table of actions
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(self, desk: Desk | None, root: Path, *, theme: str = "dark", model: str | None = None,
+                 permissions: str = "ask") -> None:  # fmt: skip
+        super().__init__(driver_class=Driver)
+        self.desk = desk or Desk(root, None, self.told)
+        self.root = root
+        self.state = State()
+        self.look_theme: Theme = load(theme)
+        self.model_name = model
+        self.permissions: Any = permissions
+        self.frame: Frame | None = None
+        self.texts: dict[int, str] = {}
+        self.looking = Looking(self)
+        self.acting = Acting(self)
+        self._moves: list[Move] = []
+        self._wake = asyncio.Event()
+        self._pressed = asyncio.Event()
+        self._asked_since = 0
+        self._arrangement: Arrangement | None = None
+        self._frames: Frames | None = None
+
+    # -- what is on the screen
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The screen under all dialogs."""
+        return Desktop(id="_default")
+
+    def compose(self) -> ComposeResult:
+        """Every pane, arranged by ``place``."""
+        yield Bar(id="bar")
+        yield Caption(id="caption", banner=self.acting.rehearsal.banner if self.acting.rehearsal else "")
+        yield Talk(id="talk")
+        yield Document(id="document")
+        yield Plan(id="plan")
+        yield Meter(id="meter")
+        yield Timeline(id="timeline")
+        yield Scrubber(id="scrubber")
+        yield Why(id="why")
+        yield Divider(id="rule-0")
+        yield Divider(id="rule-1")
+        yield Prompt(id="prompt")
+
+    def pane(self, name: str) -> Any:
+        """A pane by its name."""
+        return self.screen_stack[0].get_widget_by_id(name)
+
+    @property
+    def bar(self) -> Bar:
+        return self.screen_stack[0].get_widget_by_id("bar", Bar)
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.screen_stack[0].get_widget_by_id("prompt", Prompt)
+
+    def place(self) -> None:
+        """Put everything where the size of the screen and the focus want it."""
+        width, height = self.size
+        state = self.state
+        rows = self.prompt.rows if state.mode == "work" else 1
+        now = arrange(width, height, state.focus, zoom=state.zoom, prompt=rows, side=state.side,
+                      caption=self.acting.rehearsal is not None, why=self.acting.explaining)  # fmt: skip
+        if now == self._arrangement:
+            return
+        self._arrangement = now
+        regions = dict(now.regions)
+        regions |= {f"rule-{index}": rule for index, rule in enumerate(now.rules)}
+        with self.batch_update():
+            for widget in self.screen_stack[0].children:
+                put(widget, regions.get(widget.id or ""))
+        self.wake()
+
+    def visible_panes(self) -> list[str]:
+        """The names of what a frame has to fill."""
+        regions = self._arrangement.regions if self._arrangement else {}
+        return [name for name in (*PANES, "scrubber", "why") if name in regions]
+
+    def paint(self, theme: str) -> None:
+        """Draw with another theme."""
+        self.look_theme = load(theme)
+        self.register_theme(textual_theme(self.look_theme))
+        self.theme = textual_theme(self.look_theme).name
+        ink = Ink(self.look_theme)
+        for sheet in self.screen_stack[0].query(Sheet):
+            sheet.paint(ink)
+        self.prompt.paint(ink)
+
+    # -- frames
+
+    def wake(self, *moves: Move) -> None:
+        """Make a frame soon, with these moves of the cursor before it."""
+        for move in moves:
+            joined = self._moves[-1].joined(move) if self._moves else None
+            if joined is not None:
+                self._moves[-1] = joined
+            else:
+                self._moves.append(move)
+        self._pressed.set()
+        self._wake.set()
+
+    async def frames(self) -> None:
+        """Make frames as they are wanted, each of the newest state there is; never two at once."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._pressed.clear()
+            moves, self._moves = self._moves, []
+            while backlog(self._driver) > SLOW_LINE:  # noqa: ASYNC110 - the terminal tells nobody that it has read
+                await asyncio.sleep(PACE / 2)
+            try:
+                self.show(await self.make(moves))
+            except WorkspaceError as error:
+                self.notify_person(str(error))
+            if not self._pressed.is_set():  # what others do is shown at our pace, what a key does at once
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._pressed.wait(), PACE)
+
+    def now(self) -> int:
+        """The time from which ages are told, in microseconds since 1970."""
+        return time.time_ns() // 1000
+
+    async def make(self, moves: list[Move]) -> Frame:
+        """The next frame."""
+        state = self.state
+        needs = {name: self.pane(name).need() for name in self.visible_panes()}
+        ask = Ask(
+            state.cursor, state.live, state.session, state.document, state.pinned, MAIN, tuple(moves), needs,
+            self._asked_since, self.now(),
+        )  # fmt: skip
+        frames = self._frames
+        assert frames is not None
+        return await self.desk.read(lambda history: frames.make(history, ask))
+
+    def show(self, frame: Frame) -> None:
+        """Draw a frame; each pane sends the cells that changed."""
+        state, look = self.state, frame.look
+        state.cursor, state.newest, state.live = look.cursor, look.newest, look.live
+        state.document, state.pinned = look.document, frame.pinned
+        state.session = state.session or look.session
+        self.frame = frame
+        if frame.notice:
+            state.notice = frame.notice
+        with self.batch_update():
+            for name, page in frame.pages.items():
+                self.pane(name).show(page)
+            self.say()
+            if frame.told is not None:
+                self.acting.rehearsal.told(frame.told)
+        self.acting.approve(frame.approvals)
+        if frame.again:
+            self.wake()
+
+    def say(self) -> None:
+        """Say in the bar and beside the prompt where one is."""
+        frame = self.frame
+        if frame is None:
+            return
+        shape = shape_of(*self.size)
+        left, right = saying.bar(self.state, frame, self.root, shape, self.looking, self.size.width)
+        self.bar.say(left, right)
+        self.prompt.target = saying.target(self.state)
+        self.prompt.rest(saying.hints(self.size.width) if self.state.mode == "time" else None)
+
+    def notify_person(self, text: str) -> None:
+        """Say one sentence in the bar, until the next key."""
+        self.state.notice = text
+        self.say()
+
+    # -- events of the host
+
+    def told(self, event: Event) -> None:
+        """Something happened: the journal grew, or text came."""
+        if isinstance(event, Advanced):
+            if event.entry == 0:
+                self.texts.clear()
+                self.notify_person("The host has gone; all that was acknowledged is recorded.")
+            self._wake.set()
+        elif isinstance(event, Delta):
+            text = self.texts.get(event.operation, "")
+            self.texts[event.operation] = text[: event.offset] + event.text
+            self._stream()
+
+    def _stream(self) -> None:
+        if not self._streaming:
+            self._streaming = True
+            self.set_timer(PACE, self._flow)
+
+    _streaming = False
+
+    def _flow(self) -> None:
+        self._streaming = False
+        talk = self.pane("talk")
+        for operation, text in list(self.texts.items())[-4:]:
+            talk.stream(operation, text)
+        while len(self.texts) > 8:
+            self.texts.pop(next(iter(self.texts)))
+
+    # -- Textual
+
+    async def on_mount(self) -> None:
+        """Draw the first frame as soon as the history is open."""
+        self.paint(self.look_theme.name)
+        self.place()
+        self.looking.switch_to("work")
+        self.set_interval(0.1, self.looking.let_go)
+        self.prompt.commands = COMMANDS
+        self.run_worker(self._begin(), name="frames", group="frames", exclusive=True)
+
+    async def _begin(self) -> None:
+        from wukong_tui.views.frames import Frames  # after the first frame is drawn: it brings the database
+
+        self._frames = Frames()
+        await self.desk.open()
+        if self.acting.rehearsal is not None:
+            self._frames.story = self.acting.rehearsal.at
+            self.run_worker(self.acting.rehearsal.begin(), group="rehearsal")
+        self.wake()
+        self.run_worker(self.acting.remember(), group="history")
+        await self.frames()
+
+    async def on_unmount(self) -> None:
+        """Detach; what runs goes on."""
+        with suppress(WorkspaceError):
+            await self.desk.close()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Arrange again at any moment."""
+        self.place()
+        self.wake()
+
+    def on_sheet_wanted(self, message: Sheet.Wanted) -> None:
+        """A pane needs another page."""
+        self.wake()
+
+    def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
+        """Somebody said something."""
+        self.acting.submit(message.text)
+
+    def on_prompt_command(self, message: Prompt.Command) -> None:
+        """Somebody gave a command."""
+        self.acting.command(message.name, message.argument)
+
+    def on_prompt_refused(self, message: Prompt.Refused) -> None:
+        """Something could not be typed."""
+        self.notify_person(message.sentence)
+
+    def on_prompt_grown(self) -> None:
+        """The prompt wants more rows, or fewer."""
+        self.place()
+
+    def on_prompt_paths_wanted(self) -> None:
+        """A document is about to be named."""
+        self.run_worker(self.acting.offer_paths(), group="paths", exclusive=True)
+
+    def on_timeline_chosen(self, message: Timeline.Chosen) -> None:
+        """Somebody chose an act in the timeline."""
+        self.looking.go_to_entry(message.entry)
+
+    def on_scrubber_chosen(self, message: Scrubber.Chosen) -> None:
+        """Somebody chose a place on the bar."""
+        self.looking.go_to_entry(message.entry)
+
+    def on_plan_chosen(self, message: Plan.Chosen) -> None:
+        """Somebody chose an attempt."""
+        self.looking.go_to_entry(message.entry)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys go to the table of actions first; what it does not take goes on to what has the focus."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if len(self.screen_stack) > 1:
+                if event.key in ALWAYS and await self.do(KEYS[event.key], event):
+                    return
+            else:
+                self.state.notice = ""
+                if await self._key(event):
+                    return
+        await super().on_event(event)
+
+    async def _key(self, event: events.Key) -> bool:
+        """Carry out the action of a key. False where it has none here."""
+        state = self.state
+        if state.mode == "time" and event.key.isdigit() and (state.count or self.looking.counting(event.key)):
+            state.count += event.key
+            self.say()
+            return True
+        action = KEYS.get(event.key)
+        if action is None or action.mode not in ("any", state.mode):
+            return False
+        return await self.do(action, event)
+
+    async def do(self, action: Action, event: events.Key | None = None) -> bool:
+        """Carry out an action by name; False where it leaves the key to what has the focus."""
+        for hand in (self.looking, self.acting):
+            handler = getattr(hand, f"do_{action.name}", None)
+            if handler is not None:
+                taken = handler(event)
+                if asyncio.iscoroutine(taken):
+                    taken = await taken
+                self.say()
+                return taken is not False
+        return False
+
+    async def action_quit(self) -> None:
+        """Leave; what runs goes on."""
+        self.exit()
+
+    def _get_dom_base(self) -> DOMNode:
+        return self.screen_stack[0] if self.screen_stack else super()._get_dom_base()
+
+
+def put(widget: Widget, region: Region | None) -> None:
+    """Show a widget in a region, or not at all."""
+    styles = widget.styles
+    if region is None:
+        styles.display = "none"
+        return
+    styles.display = "block"
+    styles.offset = (region.x, region.y)
+    styles.width, styles.height = region.width, region.height
+
+
+def run(root: Path, store: Path | None = None, *, demo: Any = None, resume: bool = False, **settings: Any) -> None:
+    """Open the office of ``root`` on this terminal; returns when the person leaves."""
+    app = Office(None, root, **settings)
+    app.desk = Desk(root, store, app.told)
+    if demo is not None:
+        from wukong_tui.rehearsing import Rehearsal
+
+        app.acting.rehearsal = Rehearsal(app, demo, resume=resume)
+    app.run()

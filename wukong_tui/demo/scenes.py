@@ -1,0 +1,79 @@
+"""The scenes of the demo: a title and a caption for every instant, told from the journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workspace import History, Operation
+
+BANNER = "REHEARSAL: replies scripted, work real"
+"""Stands over every scene."""
+BOOKING = 3
+"""The step of the plan that books."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scene: its name in code, a title of a few words and a caption of one or two sentences."""
+
+    name: str
+    title: str
+    caption: str
+
+
+_ALL = (
+    Scene("office", "An empty warehouse", "20 aisles of 50 bays, one character a bay. Three documents, one entry."),
+    Scene("prompt", "Ten thousand bottles", "One sentence is the whole order. The agent reads the house rules."),
+    Scene("plan", "A plan with checks", "Five steps. The office runs the checks, not the agent that wants to pass."),
+    Scene("read", "1 Read", "The agent looks at what is there. Its tokens are counted, ~ where estimated."),
+    Scene("program", "2 Program", "book.py books bottle by bottle. It is a document like any other, with versions."),
+    Scene("first", "3 Book, attempt 1", "One program, thousands of calls: each bottle a version, at 0 tokens."),
+    Scene("failed", "The check fails", "600 bottles stand in fire lane E, against rule 3 of rules.md."),
+    Scene("reverted", "Taken back in one frame", "3,000 bookings are off the floor in one act. Their tokens count as"
+          " waste; the lesson is kept."),
+    Scene("lesson", "3 Book, attempt 2", "The office hands the lesson to the next attempt, and the agent quotes it."),
+    Scene("second", "10,000 bookings", "Every one a version, 0 tokens each. One tool call for each bottle would have"
+          " cost millions of tokens (~)."),
+    Scene("effective", "The check passes", "Attempt 2 used the lesson of attempt 1: what was waste was not in vain."),
+    Scene("check", "4 Check", "The floor is counted again: 833 full bays and one of four."),
+    Scene("report", "5 Report", "What was done, where it stands, and what went wrong on the way."),
+    Scene("stopped", "Stopped", "What was done so far stands, and nothing of it is lost. `wukong demo` begins anew."),
+    Scene("turn", "Your turn", "Hold ← and the floor empties. w on lane E says why it is free. R restores, then U:"
+          " nothing is lost."),
+)  # fmt: skip
+SCENES: Mapping[str, Scene] = {scene.name: scene for scene in _ALL}
+"""Every scene by its name, in the order of the story."""
+
+
+def scene(history: History, session: str | None, cursor: int | None = None) -> Scene:
+    """The scene that the demo is in at the cursor: a few index look-ups, whatever lies between."""
+    return SCENES[_name(history, session, history.cursor if cursor is None else cursor)]
+
+
+def _name(history: History, session: str | None, cursor: int) -> str:
+    journal = history.store.journal
+
+    def newest(kind: str) -> Operation | None:
+        found = journal.of_kind(kind, cursor, session=session) if session is not None and cursor > 0 else []
+        return journal.operation(found[-1], cursor) if found else None
+
+    prompt = newest("prompt")
+    if prompt is None:
+        return "office"
+    if prompt.ended is not None:
+        return "turn" if prompt.outcome == "done" else "stopped"
+    attempt = newest("attempt")
+    if attempt is None:
+        return "prompt" if newest("plan") is None else "plan"
+    if attempt.step != BOOKING:
+        return {1: "read", 2: "program", 4: "check", 5: "report"}.get(attempt.step or 0, "plan")
+    if attempt.outcome == "failed":
+        return "failed" if newest("revert") is None else "reverted"
+    if attempt.outcome is not None:
+        return "effective"
+    if attempt.attempt == 1:
+        return "first"
+    begun = (journal.entry(id_) for id_ in journal.children(attempt.id) if id_ <= cursor)
+    running = any(entry.detail.get("capability") == "program" for entry in begun)
+    return "second" if running else "lesson"

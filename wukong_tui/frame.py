@@ -1,0 +1,65 @@
+"""What a frame is asked for and what it shows: plain records between the screen and the reader's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from wukong_tui.views import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where the cursor is to go: ``count`` of a kind, or what ``text`` names."""
+
+    kind: Literal["version", "operation", "step", "prompt", "entry", "first", "live", "goto"]
+    count: int = 0
+    text: str = ""
+
+    def joined(self, other: Move) -> Move | None:
+        """Both moves as one, where they are steps of one kind."""
+        if self.kind == other.kind and self.kind in ("version", "operation", "step", "prompt"):
+            return replace(self, count=self.count + other.count)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a frame is made for."""
+
+    cursor: int
+    live: bool
+    session: str | None
+    document: int | None
+    pinned: bool
+    branch: int
+    moves: Sequence[Move]
+    needs: Mapping[str, Any]
+    asked_since: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody has to say yes or no: the operation that asks, what it wants to do exactly."""
+
+    operation: int
+    session: str
+    capability: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a frame shows; ``notice`` says why a move did not go as far as it was asked to."""
+
+    look: Look
+    pinned: bool
+    time: int | None
+    versions: int
+    pages: Mapping[str, Any]
+    approvals: Sequence[Approval]
+    notice: str
+    again: bool
+    told: Any = None

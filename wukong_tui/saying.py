@@ -1,0 +1,63 @@
+"""What the bar, the hints and the prompt's target say: pure functions of what is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from widgets.paint import Line, Span, cells, clip
+from wukong_tui.layout import PANES, Shape
+from wukong_tui.motion import where
+from wukong_tui.state import State
+
+if TYPE_CHECKING:
+    from wukong_tui.frame import Frame
+    from wukong_tui.looking import Looking
+
+SHORT = {"talk": "Talk", "plan": "Plan", "meter": "Meter", "document": "Doc", "timeline": "Time"}
+TIME_HINTS = (
+    ("← →", "step"), (", .", "operation"), ("{ }", "prompt"), ("w", "why"), ("b", "blame"), ("d", "diff"),
+    ("U", "undo"), ("R", "restore"), ("V", "revert"), ("space", "play"), (":", "go to"), ("/", "search"),
+    ("G", "LIVE"), ("ctrl+t", "type"), ("?", "help"),
+)  # fmt: skip
+
+
+def bar(state: State, frame: Frame, root: Path, shape: Shape, looking: Looking, width: int) -> tuple[Line, Line]:
+    """The left and the right of the bar: where one is; then the notice, or what else is to know."""
+    left: list[Span] = []
+    if shape == "narrow":
+        for number, pane in enumerate(PANES, 1):
+            lit = pane == state.focus
+            left += [(f"{number}", "dim"), (SHORT[pane] + ("•" if lit else " "), "strong" if lit else ""), (" ", "")]
+    else:
+        left += [
+            ("wukong", "strong"),
+            (f"  {clip(str(root).replace(str(Path.home()), '~'), width // 3, keep='end')}  ", "dim"),
+        ]
+    short = 40 if shape == "narrow" else 80
+    at = list(where(frame.look, frame.time, min(short, max(8, width - cells(left) - 3))))
+    right: list[Span] = []
+    speed = looking.momentum.label or looking.player.label
+    if state.count:
+        right.append((f"{state.count} ", "strong"))
+    if speed:
+        right.append((f"{speed} ", "accent"))
+    if state.notice:
+        return left, [(state.notice, "strong"), ("  ", ""), *at]
+    return left, [*right, *at]
+
+
+def hints(width: int) -> Line:
+    """The keys that matter while looking, as many as there is room for."""
+    line: list[Span] = [(" ", "")]
+    for key, title in TIME_HINTS:
+        piece: list[Span] = [(key, "strong"), (f" {title}   ", "dim")]
+        if cells([*line, *piece]) > width:
+            break
+        line += piece
+    return line
+
+
+def target(state: State) -> str:
+    """Where a prompt would go."""
+    return "→ LIVE" if state.live else f"→ branch from op {state.cursor:,}"

@@ -1,0 +1,159 @@
+"""Asking a person whether a call may go on, with exactly what would be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import monotonic
+from typing import Any, Literal, NamedTuple
+
+from runtime.capabilities import Refused, find
+from widgets.dialog import Dialog
+from widgets.draft import Draft, edited, field
+from widgets.paint import Ink, Line
+from widgets.panel import paragraphs
+from wukong_tui.screens.arguments import argument_lines
+
+Allowed = Literal["once", "session", "no"]
+CALM = 0.4
+"""Seconds without a key before a word counts: who was typing when this opened has not read it."""
+MEANINGS: Mapping[str, str] = {
+    "read": "reads documents",
+    "write": "changes documents",
+    "execute": "runs a program",
+    "network": "uses the network",
+    "send": "sends something out",
+    "spend": "spends money",
+}
+
+
+class Verdict(NamedTuple):
+    """What a person said; the reason is told to the model."""
+
+    allow: Allowed
+    reason: str = ""
+
+
+class ApprovalScreen(Dialog[Verdict]):
+    """Shows all arguments of a call. Answers a Verdict, or None: then it goes on waiting."""
+
+    def __init__(
+        self,
+        session: str,
+        capability: str,
+        arguments: Mapping[str, Any],
+        *,
+        calm: float = CALM,
+        ink: Ink | None = None,
+    ) -> None:
+        super().__init__(ink=ink)
+        self._session, self._capability, self._arguments = session, capability, arguments
+        self._calm = calm
+        self._quiet_since = monotonic()
+        self._reason: Draft | None = None
+        self._note = ""
+        self._insisting: Allowed | None = None
+
+    def heading(self) -> str:
+        return f"{self._session} asks"
+
+    def body(self, width: int) -> Iterator[Line]:
+        yield [("Allow ", "text"), (f"{self._capability} ", "strong"), ("with exactly this?", "text")]
+        summary, effects = meaning(self._capability)
+        yield from paragraphs(summary, width, "dim")
+        if effects:
+            yield from paragraphs(f"It {listed([MEANINGS.get(effect, effect) for effect in effects])}.", width, "dim")
+        yield ()
+        yield from argument_lines(self._arguments, width)
+
+    def foot(self, width: int) -> Sequence[Line]:
+        if self._reason is not None:
+            prompt = "Why not? "
+            return [[(prompt, "strong"), *field(self._reason, width - len(prompt), lit=True)]]
+        return paragraphs(self._note, width, "warn") if self._note else ()
+
+    def offered(self) -> list[tuple[str, str]]:
+        if self._reason is not None:
+            return [("enter", "refuse, and tell the model so"), ("esc", "back")]
+        return [
+            ("y enter", "once"),
+            ("s", f"every {self._capability} of this session"),
+            ("n", "refuse"),
+            ("esc", "later"),
+        ]
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._quiet_since = monotonic()
+
+    def pressed(self, key: str, character: str | None) -> bool:
+        if self._reason is not None:
+            self._give_reason(key, character)
+            return True
+        words: Mapping[str, Allowed] = {"y": "once", "enter": "once", "s": "session", "n": "no"}
+        now, quiet = monotonic(), self._quiet_since
+        if self._calm and now - quiet < self._calm:
+            self._quiet_since = now
+            if key in words:
+                self._say("Keys that were typed as this opened are not taken. Press it again.")
+            return key in words
+        self._calm = 0
+        if key not in words:
+            return False
+        if words[key] == "no":
+            self._reason = Draft()
+            self._note = ""
+            self.panel.fit()
+            self.panel.redraw()
+        else:
+            self._allow(words[key])
+        return True
+
+    def pasted(self, text: str) -> None:
+        if self._reason is not None:
+            self._reason = self._reason.insert(" ".join(text.split()))
+            self.panel.redraw()
+
+    def escaped(self) -> None:
+        if self._reason is None:
+            super().escaped()
+            return
+        self._reason = None
+        self.panel.fit()
+        self.panel.redraw()
+
+    def _allow(self, word: Allowed) -> None:
+        unseen = self.panel.unseen
+        if not unseen or self._insisting == word:
+            self.dismiss(Verdict(word))
+            return
+        self._insisting = word
+        lines = f"{unseen:,} line{'s' * (unseen != 1)}"
+        self._say(f"Not on the screen yet: {lines} of this. Press it again to allow all the same.")
+
+    def _give_reason(self, key: str, character: str | None) -> None:
+        assert self._reason is not None
+        if key == "enter":
+            self.dismiss(Verdict("no", self._reason.text.strip()))
+        elif (draft := edited(self._reason, key, character)) is not None:
+            self._reason = draft
+            self.panel.redraw()
+
+    def _say(self, note: str) -> None:
+        self._note = note
+        self.panel.fit()
+        self.panel.redraw()
+
+
+def meaning(capability: str) -> tuple[str, Sequence[str]]:
+    """What a capability does, in a sentence, and its effects in a fixed order."""
+    try:
+        found = find(capability)
+    except Refused:
+        return "This capability is not known here.", ()
+    return found.summary, [effect for effect in MEANINGS if effect in found.effects]
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

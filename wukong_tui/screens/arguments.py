@@ -1,0 +1,143 @@
+"""Arguments of a call as lines that cannot mislead: all of them, exactly, controls in sight.
+
+Text of an argument stands behind a rule (``│``; ``┊`` where a line goes on), so that it cannot
+be taken for words of ours. Many empty lines become one line that counts them: nothing is
+pushed out of sight.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import regex
+from rich.cells import cell_len
+
+from widgets.paint import Line, Span, cells, clip
+from workspace.visible import visible
+
+MOST_EMPTY = 3
+"""So many empty lines in a row are drawn; of more, their number."""
+NAME_WIDTH = 12
+
+_CLUSTER = regex.compile(r"\X")
+_MANY_EMPTY = regex.compile(r"(?:[ \t]*+\n){500,}+")
+_BLANKS = "\u2800\u00ad"
+_TAB = "⇥   "
+
+
+def argument_lines(arguments: Mapping[str, Any], width: int) -> Iterator[Line]:
+    """The lines of all arguments in their order, made one after the other."""
+    if not arguments:
+        yield [("no arguments", "dim")]
+        return
+    names = min(NAME_WIDTH, max(cells([(name, "")]) for name in arguments))
+    for index, (name, value) in enumerate(arguments.items()):
+        if index:
+            yield ()
+        yield from _argument(name, value, names, width)
+
+
+def _argument(name: str, value: Any, names: int, width: int) -> Iterator[Line]:
+    label = [(name, "title"), (" " * (names - cells([(name, "")])), "")]
+    if isinstance(value, str):
+        room = width - names - 4
+        short = 0 < len(value) <= room and "\n" not in value  # counting the cells of megabytes would take long
+        if short and cells([(name, "")]) <= names and cells([(value, "")]) <= room:
+            yield [*label, ("  ", ""), ("│ ", "rule"), *_marked(value, "text")]
+            return
+        count = value.count("\n") + (0 if value.endswith("\n") else 1)
+        size = f"{count:,} line{'s' * (count != 1)}, {len(value):,} character{'s' * (len(value) != 1)}"
+        yield from _names(name, width, f"  {size}" if value else "  empty text")
+        if value:
+            yield from _counted(text_lines(value, width))
+        return
+    written = json.dumps(value, indent=2, ensure_ascii=False, default=str).split("\n")
+    if len(written) == 1 and cells([(name, "")]) <= names and len(written[0]) <= width - names - 4:
+        yield [*label, ("    ", ""), *_marked(written[0], "number")]
+        return
+    yield from _names(name, width, "")
+    for line in written:
+        indent = len(line) - len(line.lstrip(" "))
+        for part in _pieces(line[indent:], max(8, width - 2 - indent)):
+            yield [(" " * (2 + indent), ""), *_marked(part, "text")]
+
+
+def _names(name: str, width: int, note: str) -> Iterator[Line]:
+    *whole, last = _pieces(name, width)
+    for part in whole:
+        yield [(part, "title")]
+    yield [(last, "title"), (clip(note, max(0, width - cell_len(visible(last)))), "dim")]
+
+
+def text_lines(text: str, width: int) -> Iterator[tuple[int, Line]]:
+    """Each line that a text takes, and how many empty ones it stands for; 0 where it is not empty."""
+    start = 0
+    last = len(text) - (1 if text.endswith("\n") else 0)
+    while start <= last:
+        if found := _MANY_EMPTY.match(text, start, last):  # one after the other, a million would take a second
+            yield found[0].count("\n"), ()
+            start = found.end()
+            continue
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        gutter = "│ "
+        for part in _pieces(text[start:end], max(4, width - 2)):
+            yield int(not part.strip().strip(_BLANKS)), [(gutter, "rule"), *_marked(part, "text")]
+            gutter = "┊ "
+        start = end + 1
+
+
+def _counted(lines: Iterable[tuple[int, Line]]) -> Iterator[Line]:
+    """Lines, with a run of many empty ones told by its number."""
+    for empty, run in groupby(lines, key=lambda pair: pair[0] > 0):
+        if not empty:
+            yield from (line for _, line in run)
+            continue
+        kept: list[Line] = []
+        count = 0
+        for number, line in run:
+            count += number
+            if count <= MOST_EMPTY:
+                kept.append(line)
+        if count <= MOST_EMPTY:
+            yield from kept
+        else:
+            yield [("⋮ ", "warn"), (f"{count:,} empty lines, not drawn", "warn")]
+
+
+def _pieces(line: str, width: int) -> Iterator[str]:
+    """A line cut after ``width`` cells, as often as it takes; an empty one is one empty piece."""
+    if not line:
+        yield ""
+    elif line.isascii() and line.isprintable():
+        for start in range(0, len(line), width):
+            yield line[start : start + width]
+    else:
+        start = used = 0
+        for found in _CLUSTER.finditer(line):
+            size = cell_len(visible(found[0], tab=_TAB))
+            if used + size > width and found.start() > start:
+                yield line[start : found.start()]
+                start, used = found.start(), 0
+            used += size
+        yield line[start:]
+
+
+def _marked(text: str, style: str) -> list[Span]:
+    """A text with what a terminal would obey, or nobody would see, drawn and set apart."""
+    if text.isascii() and text.isprintable():
+        return [(text, style)]
+    out: list[Span] = []
+    for kind, run in groupby(text, key=_kind):
+        piece = "".join(run)
+        out.append((visible(piece, tab=_TAB), {"safe": style, "tab": "faint", "unsafe": "warn"}[kind]))
+    return out
+
+
+def _kind(character: str) -> str:
+    if character == "\t":
+        return "tab"
+    return "safe" if visible(character) == character else "unsafe"

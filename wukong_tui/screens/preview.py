@@ -1,0 +1,142 @@
+"""Before anything is taken back: what would happen to which document."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from widgets.dialog import Dialog
+from widgets.paint import Ink, Line, Span, clip, pad
+from widgets.panel import paragraphs
+
+WORDS: Mapping[str, tuple[str, str, str, str]] = {
+    "edit": ("±", "edit", "edited", "text"),
+    "create": ("+", "bring back", "brought back", "ok"),
+    "delete": ("−", "delete", "deleted", "fail"),
+    "rename": ("→", "rename", "renamed", "text"),
+    "mode": ("·", "mode", "with another mode", "dim"),
+}
+"""Of a change: its sign, the verb, the word in a sum, the style."""
+
+
+class PreviewScreen(Dialog[bool]):
+    """Answers True when it shall be done, also to what is uncertain; else False, and nothing has happened.
+
+    ``touched``, ``conflicts`` and ``uncertain`` are what the act answered with ``dry_run``.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        touched: Sequence[Mapping[str, Any]],
+        conflicts: Sequence[Mapping[str, Any]] = (),
+        uncertain: Sequence[str] = (),
+        *,
+        ink: Ink | None = None,
+    ) -> None:
+        super().__init__(ink=ink)
+        self._title = title
+        self._touched, self._conflicts, self._uncertain = touched, conflicts, uncertain
+        self._asked = False
+
+    def heading(self) -> str:
+        return self._title
+
+    def body(self, width: int) -> Iterator[Line]:
+        if self._conflicts:
+            yield from paragraphs(
+                "This cannot be done: what it would change has been changed since.", width, "strong"
+            )
+            yield ()
+            for conflict in self._conflicts:
+                where = f"{conflict['path']}, line {conflict['line']:,}" if conflict.get("line") else conflict["path"]
+                yield from paragraphs(f"✗ {where}: {conflict['reason']}", width, "fail")
+            yield ()
+            yield from paragraphs("Nothing was written. Edit by hand, or restore a moment.", width, "dim")
+            return
+        if not self._touched:
+            yield [("Nothing to do: it is already so.", "text")]
+            return
+        yield from paragraphs(totals(self._touched), width, "strong")
+        yield ()
+        unsure = set(self._uncertain)
+        counts = [_counts(touch) for touch in self._touched]
+        columns = max(len(added) for added, _ in counts), max(len(removed) for _, removed in counts)
+        for touch, count in zip(self._touched, counts, strict=True):
+            yield _row(touch, count, columns, width, unsure=touch["path"] in unsure or touch["to"] in unsure)
+
+    def foot(self, width: int) -> Sequence[Line]:
+        if self._conflicts or not self._uncertain:
+            return ()
+        count = len(self._uncertain)
+        which = "What is marked ? " if count < len(self._touched) else "This "
+        note = f"{which}may hold somebody else's work: it changed while a command ran."
+        if self._asked:
+            note += " Press y to take it out all the same."
+        return paragraphs(note, width, "warn")
+
+    def offered(self) -> list[tuple[str, str]]:
+        if not self._possible:
+            return [("esc", "close")]
+        return [("y", "yes, all of it") if self._asked else ("enter", "do it"), ("esc", "leave everything as it is")]
+
+    @property
+    def _possible(self) -> bool:
+        return bool(self._touched) and not self._conflicts
+
+    def pressed(self, key: str, character: str | None) -> bool:
+        if not self._possible:
+            if key == "enter":
+                self.dismiss(False)
+            return key == "enter"
+        if self._asked and key == "y":
+            self.dismiss(True)
+        elif key == "enter" and not self._asked:
+            if not self._uncertain:
+                self.dismiss(True)
+                return True
+            # A second enter out of habit is no second yes.
+            self._asked = True
+            self.panel.fit()
+            self.panel.redraw()
+        return key in ("enter", "y")
+
+    def closed(self) -> bool:
+        return False
+
+
+def totals(touched: Sequence[Mapping[str, Any]]) -> str:
+    """``3 documents: 2 edited, 1 deleted; +12 −3``, with ``?`` where a count of lines is not known."""
+    counts = Counter(touch["change"] for touch in touched)
+    words = ", ".join(f"{counts[change]:,} {WORDS[change][2]}" for change in WORDS if counts[change])
+    added = sum(touch["added"] or 0 for touch in touched)
+    removed = sum(touch["removed"] or 0 for touch in touched)
+    more = " and ?" if any(touch["added"] is None for touch in touched) else ""
+    return f"{len(touched):,} document{'s' * (len(touched) != 1)}: {words}; +{added:,} −{removed:,} lines{more}"
+
+
+def _row(
+    touch: Mapping[str, Any], count: tuple[str, str], columns: tuple[int, int], width: int, *, unsure: bool
+) -> list[Span]:
+    sign, verb, _, style = WORDS.get(touch["change"], ("·", touch["change"], "", "text"))
+    room = max(8, width - 2 - 12 - 2 - sum(columns) - 1 - 2)
+    path = touch["path"] if touch["to"] == touch["path"] else f"{touch['path']} → {touch['to']}"
+    unknown = touch["added"] is None
+    return [
+        (f"{sign} {pad(verb, 11)} ", style),
+        (pad(clip(path, room, keep="both"), room), "text"),
+        (f"  {count[0]:>{columns[0]}}", "dim" if unknown else "ok"),
+        (f" {count[1]:>{columns[1]}}", "dim" if unknown else "fail"),
+        (" ?" if unsure else "  ", "warn"),
+    ]
+
+
+def _counts(touch: Mapping[str, Any]) -> tuple[str, str]:
+    """Lines added and removed; nothing for none, ``?`` where it is not known."""
+    if touch["added"] is None or touch["removed"] is None:
+        return "?", "?"
+    return (
+        f"+{touch['added']:,}" if touch["added"] else "",
+        f"−{touch['removed']:,}" if touch["removed"] else "",
+    )

@@ -1,0 +1,96 @@
+"""The terminal's side of Textual: keys right after escape, a mouse that reports no motion, a slow line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual._xterm_parser import XTermParser
+from textual.drivers import linux_driver
+from textual.message import Message
+
+ESCAPE, BEGIN, END = "\x1b", "\x1b[200~", "\x1b[201~"
+"""Escape, and what a terminal puts around a paste."""
+STAND_IN = "\U0010fffd"
+"""Stands for escape inside a paste: Textual reads keys there, so that pasted text could press enter."""
+
+
+class KeyParser(XTermParser):
+    """Reads escape and a key right after it as these two keys, and a paste as text whatever it holds.
+
+    A terminal sends the same bytes for ``alt+h`` as for escape and then ``h``; here escape
+    closes what is open and no letter has a meaning with alt, so that none is ever swallowed.
+    """
+
+    _pasting, _before, _held = False, "", ""
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """What this input means. Raises ParseError after the end of all input."""
+        guarded = self._guarded(data)
+        if data and not guarded:
+            return
+        for event in super().feed(guarded):
+            yield events.Paste(event.text.replace(STAND_IN, ESCAPE)) if isinstance(event, events.Paste) else event
+
+    def _guarded(self, data: str) -> str:
+        """The input with every escape inside of a paste replaced; the start of its end is held back."""
+        out: list[str] = []
+        data, self._held = self._held + data, ""
+        while data:
+            if not self._pasting:
+                at = (self._before + data).find(BEGIN)
+                end = len(data) if at < 0 else at + len(BEGIN) - len(self._before)
+                self._pasting = at >= 0
+                self._before = (self._before + data[:end])[-len(BEGIN) + 1 :] if at < 0 else ""
+            else:
+                at = data.find(END)
+                end = at if at >= 0 else len(data) - _partial(data)
+                out.append(data[:end].replace(ESCAPE, STAND_IN))
+                if at < 0:
+                    self._held = data[end:]
+                    break
+                data, end, self._pasting = data[at:], len(END), False
+            out.append(data[:end])
+            data = data[end:]
+        return "".join(out)
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        if alt and sequence == "\r":
+            yield events.Key("alt+enter", None)
+            return
+        if len(sequence) == 2 and sequence in ANSI_SEQUENCES_KEYS and sequence[1].isprintable():
+            alt, sequence = True, sequence[1]  # a pair that Textual takes for a motion by words
+        if alt:
+            yield events.Key("escape", ESCAPE)
+        yield from super()._sequence_to_key_events(sequence)
+
+
+def _partial(data: str) -> int:
+    """How many characters at the end may be the beginning of the end of a paste."""
+    return next((n for n in range(min(len(END) - 1, len(data)), 0, -1) if END.startswith(data[-n:])), 0)
+
+
+class Driver(linux_driver.LinuxDriver):
+    """A terminal whose mouse reports clicks, drags and the wheel, and not every motion."""
+
+    def _enable_mouse_support(self) -> None:
+        if self._mouse:
+            self.write("\x1b[?1000h\x1b[?1002h\x1b[?1006h")
+            self.flush()
+
+    def _disable_mouse_support(self) -> None:
+        if self._mouse:
+            self.write("\x1b[?1006l\x1b[?1002l\x1b[?1000l")
+            self.flush()
+
+    def run_input_thread(self) -> None:
+        linux_driver.XTermParser = KeyParser  # type: ignore[attr-defined]  # it has no other place for one
+        super().run_input_thread()
+
+
+def backlog(driver: Any) -> int:
+    """Writes that wait for the terminal to take them: more than a few mean a slow line."""
+    thread = getattr(driver, "_writer_thread", None)
+    return thread._queue.qsize() if thread is not None else 0

@@ -1,0 +1,121 @@
+"""What the plan pane draws: the plan at the cursor with what its attempts had cost by then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from runtime import plan
+from runtime.ledger import Ledger
+from runtime.meter import Total
+from widgets.amounts import NOTHING, Spent
+from widgets.plan import AttemptRow, PlanNeed, PlanPage, StepRow
+from workspace import History
+from wukong_tui.views import Look
+
+READING = 0.02
+"""Seconds of reading the journal for the first time in one frame."""
+KEPT = 64
+"""Plans that are kept, each as it stood between two entries that changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A plan as it stands until something changes it, its rows without what they cost, the steps with attempts."""
+
+    found: plan.Plan
+    rows: tuple[StepRow, ...]
+    tried: tuple[plan.Step, ...]
+
+
+class PlanView:
+    """Loads the plan; the ledger may be shared with the meter's view, as both run in one thread."""
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self._ledger = ledger or Ledger()
+        self._known: dict[tuple[str, int], _Known | None] = {}
+
+    def load(self, history: History, look: Look, need: PlanNeed) -> PlanPage:
+        """The plan of the session that is looked at, as it stood at the cursor."""
+        session, cursor, ledger = look.session, look.cursor, self._ledger
+        if session is None:
+            return PlanPage()
+        ready = ledger.read(history, cursor, READING)
+        known = self._at(history, session, cursor, ledger.mark(cursor) if ready else None)
+        total = spent(ledger.total(session, cursor)) if ready else NOTHING
+        if known is None:
+            return PlanPage(session, total=total, ready=ready)
+        steps = list(known.rows)
+        newest = (0, 1)
+        for step in known.tried:
+            newest = max(newest, (step.attempts[-1].operation, step.number))
+            if ready:
+                attempts = tuple(
+                    replace(row, spent=spent(ledger.of_attempt(row.entry, cursor)))
+                    for row in steps[step.number - 1].attempts
+                )
+                sums = added(attempt.spent for attempt in attempts)
+                steps[step.number - 1] = replace(steps[step.number - 1], attempts=attempts, spent=sums)
+        doing = known.found.current
+        outside = less(total, added(steps[step.number - 1].spent for step in known.tried))
+        current = doing.number if doing is not None else newest[1]
+        return PlanPage(session, known.found.operation, tuple(steps), current, outside, total, ready)
+
+    def _at(self, history: History, session: str, cursor: int, mark: int | None) -> _Known | None:
+        """The plan at the cursor, read only where something changed it since it was last looked at."""
+        if mark is not None and (session, mark) in self._known:
+            return self._known[session, mark]
+        found = plan.at(history, session, cursor)
+        known = self._drawn(history, found, cursor) if found is not None else None
+        if mark is not None:
+            if len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[session, mark] = known
+        return known
+
+    def _drawn(self, history: History, found: plan.Plan, cursor: int) -> _Known:
+        """A plan's rows without what they cost."""
+        rows = []
+        for step in found.steps:
+            attempts = tuple(self._attempt(history, step, attempt, cursor) for attempt in step.attempts)
+            check = str(step.check) if step.check is not None else None
+            rows.append(StepRow(step.number, step.title, check, step.state, attempts))
+        return _Known(found, tuple(rows), tuple(step for step in found.steps if step.attempts))
+
+    def _attempt(self, history: History, step: plan.Step, attempt: plan.Attempt, cursor: int) -> AttemptRow:
+        ledger, id_ = self._ledger, attempt.operation
+        mine = {other.operation: other.number for other in step.attempts}
+        lessons = []
+        for lesson in attempt.lessons:
+            number = mine.get(ledger.taught_by(lesson) or 0)
+            lessons.append(f"lesson of {number}" if number else f"lesson op:{lesson}")
+        why = ""
+        if attempt.outcome == "failed":
+            why = str(history.store.journal.operation(id_, cursor).detail.get("why", ""))
+        reverted = ledger.is_reverted(id_, cursor)
+        return AttemptRow(
+            id_, attempt.number, attempt.outcome, why, reverted=reverted, lessons=tuple(lessons)
+        )  # fmt: skip
+
+
+def spent(total: Total) -> Spent:
+    """A total as the panes draw it."""
+    return Spent(
+        total.calls, total.input, total.output, total.cached, total.estimated, total.unknown, total.cost,
+        total.unpriced,
+    )  # fmt: skip
+
+
+def added(parts: Iterable[Spent]) -> Spent:
+    """The sum of sums; what is unknown in one is unknown in all."""
+    rows = [_fields(part) for part in parts]
+    return Spent(*map(sum, zip(*rows, strict=True))) if rows else NOTHING
+
+
+def less(whole: Spent, part: Spent) -> Spent:
+    """What is left of a sum without a part of it."""
+    return Spent(*(max(0, a - b) for a, b in zip(_fields(whole), _fields(part), strict=True)))
+
+
+def _fields(use: Spent) -> tuple[int, ...]:
+    return use.calls, use.input, use.output, use.cached, use.estimated, use.unknown, use.cost, use.unpriced

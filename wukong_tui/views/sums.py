@@ -1,0 +1,146 @@
+"""What an act did in all, with everything it caused: documents, lines, tokens; added up a part at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from workspace import History, Operation, Usage, outline
+
+CHUNK = 1 << 12
+"""Entries that one load adds up, at most."""
+KEPT = 4096
+"""Operations whose sums are remembered, at most."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """Tokens of model calls: reported, estimated, and in how many calls nobody knows them."""
+
+    calls: int = 0
+    reported: int = 0
+    estimated: int = 0
+    unknown: int = 0
+
+    def add(self, use: Usage) -> None:
+        """Add one call."""
+        self.calls += 1
+        self.reported += (use.input or 0) + (use.output or 0)
+        self.estimated += use.estimated or 0
+        self.unknown += use.estimated is None and (use.input is None or use.output is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """What an act did: documents in words, lines (None where nobody can count), model calls."""
+
+    documents: str = ""
+    added: int | None = None
+    removed: int | None = None
+    spent: Spent = field(default_factory=Spent)
+    pending: bool = False
+
+
+@dataclass(slots=True)
+class _Part:
+    """What is added up of an act's edits so far, up to an entry."""
+
+    upto: int
+    documents: set[int] = field(default_factory=set)
+    added: int | None = None
+    removed: int | None = None
+
+
+class Sums:
+    """Adds up what acts did; what is over is added up once."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, tuple[int, int]] = {}
+        self._parts: dict[int, _Part] = {}
+        self._spents: dict[int, Spent] = {}
+        self._parents: dict[int, int | None] = {}
+        self._left = CHUNK
+
+    def begin(self) -> None:
+        """Start a load: it may add up so many entries and no more."""
+        self._left = CHUNK
+        for kept in (self._counts, self._parts, self._spents):
+            if len(kept) > KEPT:
+                kept.clear()
+        if len(self._parents) > 16 * KEPT:
+            self._parents.clear()
+
+    def count(self, history: History, operation: int, last: int, *, done: bool) -> int:
+        """How many acts an operation caused directly, up to an entry."""
+        upto, known = self._counts.get(operation, (operation, 0))
+        if upto < last:
+            if not done:  # a call that is under way now ends later: count the whole of it again
+                return outline.caused(history.store, operation, operation, last)
+            known += outline.caused(history.store, operation, upto, last)
+            self._counts[operation] = (last, known)
+        return known
+
+    def of(self, history: History, operation: Operation, last: int, *, composite: bool) -> Did:
+        """What an operation did up to an entry; ``composite`` says that it caused others."""
+        spent = self._spent(history, operation, last, composite)
+        if not composite:
+            made = [v for v in history.store.versions.of_operation(operation.id) if v.entry <= operation.last]
+            paths = list(dict.fromkeys(version.path for version in made))
+            plus, minus = _sum([v.added for v in made]), _sum([v.removed for v in made])
+            documents = paths[0] if len(paths) == 1 else f"{len(paths):,} documents" if paths else ""
+            return Did(documents, plus, minus, spent)
+        part = self._parts.setdefault(operation.id, _Part(operation.id - 1))
+        while part.upto < last and self._left > 0:
+            upto = min(last, part.upto + self._left)
+            self._left -= upto - part.upto
+            for owner, document, added, removed in outline.edits(history.store, part.upto, upto):
+                if self._is_under(history, owner, operation.id):
+                    part.documents.add(document)
+                    part.added = _sum([part.added, added])
+                    part.removed = _sum([part.removed, removed])
+            part.upto = upto
+        count = len(part.documents)
+        words = "" if not count else "1 document" if count == 1 else f"{count:,} documents"
+        return Did(words, part.added, part.removed, spent, pending=part.upto < last)
+
+    def _spent(self, history: History, operation: Operation, last: int, composite: bool) -> Spent:
+        spent = Spent()
+        if not composite:
+            if operation.model is not None and operation.ended is not None:
+                spent.add(operation.usage)
+            return spent
+        if (known := self._spents.get(operation.id)) is not None:
+            return known
+        seen: set[bytes] = set()  # a provider's message counts once
+        for call, _, ref, usage in outline.model_calls(history.store, operation.id - 1, last):
+            if ref not in seen and self._is_under(history, call, operation.id):
+                spent.add(usage)
+                seen.update([ref] if ref is not None else [])
+        if operation.outcome is not None:
+            self._spents[operation.id] = spent
+        return spent
+
+    def _is_under(self, history: History, operation: int, above: int) -> bool:
+        """Whether one operation is another, or was caused by it through any others."""
+        at: int | None = operation
+        while at is not None and at > above:
+            if at not in self._parents:
+                self._parents[at] = outline.parent_of(history.store, at)
+            at = self._parents[at]
+        return at == above
+
+
+def tokens(spent: Spent) -> str:
+    """Tokens in a few cells: ``1,234 ~678 2 ?``: reported, estimated, calls of which nobody knows."""
+    if not spent.calls:
+        return ""
+    parts = [f"{spent.reported:,}"] if spent.reported or not (spent.estimated or spent.unknown) else []
+    if spent.estimated:
+        parts.append(f"~{spent.estimated:,}")
+    if spent.unknown:
+        parts.append("?" if spent.calls == 1 else f"{spent.unknown:,} ?")
+    return " ".join(parts)
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

@@ -1,0 +1,444 @@
+"""The conversation of a session at a cursor, a page at a time: as it was said, with what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from runtime.acts import model_name
+from widgets.talk import TalkNeed, TalkPage
+from widgets.talk_items import FOLDS, Details, Item, Kind, Touched, estimate
+from workspace import Entry, History
+from workspace.models import BEGUN, ENDED, PART
+
+from . import Look
+
+LONGEST = 40_000
+"""Characters of a message that are shown."""
+DETAILS = 20_000
+"""Characters of what a call was asked and gave."""
+COUNTED = 20_000
+"""Calls of a program up to which its documents are counted."""
+_CHUNK = 96
+_KEPT = 4_000
+_TAKEN = ("undo", "redo", "restore", "revert")
+_PEOPLE = ("prompt", "approval", "settings", "note", *_TAKEN)
+"""What may be said while a program runs."""
+_KINDS: dict[str, Kind] = {
+    "prompt": "prompt", "model": "reply", "capability": "call", "note": "note", "approval": "approval",
+    "attempt": "attempt", "lesson": "lesson", "plan": "plan", "summary": "summary", "session": "session",
+    "settings": "session", "undo": "taken", "redo": "taken", "restore": "taken", "revert": "taken",
+}  # fmt: skip
+_ROWS: frozenset[Kind] = frozenset({"call", "attempt", "lesson", "plan", "taken", "session", "approval", "note"})
+
+
+class TalkView:
+    """Loads pages of a conversation; what has ended is made into an item once."""
+
+    def __init__(self) -> None:
+        self._items: OrderedDict[tuple[int, int], Item | None] = OrderedDict()
+        self._entries: dict[int, tuple[str, int | None]] = {}
+        self._begun: dict[str, Entry] = {}
+        self._counts: dict[int, tuple[int, int]] = {}
+        self._taken: list[Entry] = []
+        self._taken_upto = 0
+
+    def load(self, history: History, look: Look, need: TalkNeed) -> TalkPage:
+        """The page that the pane needs at the cursor."""
+        if look.session is None:
+            return TalkPage(cursor=look.cursor, live=look.live, state="none")
+        begun = self._begin(history, look.session)
+        if begun is None or begun.id > look.cursor:
+            return TalkPage(cursor=look.cursor, live=look.live, session=look.session, state="before")
+        self._catch_up(history, look.cursor)
+        walk = _Walk(self, history, look.session, look.cursor, self._undone(look.cursor))
+        around = max(need.rows, need.height, 1)
+        if need.at is None or need.at > look.cursor:
+            back, first = walk.back(look.cursor, need.width, around + need.height)
+            items, last = back, True
+        else:
+            back, first = walk.back(max(need.at, begun.id), need.width, around)
+            ahead, last = walk.ahead(max(need.at, begun.id), need.width, around + need.height)
+            items = [*back, *ahead]
+        items = _spaced(items)
+        if not first:
+            items = items[1:]  # what it stands apart from is not known
+        shown = tuple(self._detailed(history, item, look.cursor, need.details) for item in items)
+        model = self._model(history, look.session, begun, look.cursor)
+        number, sessions = self._place(history, begun.id, look.cursor)
+        return TalkPage(
+            look.cursor, look.live, look.session, model, number, sessions, shown, first, last
+        )  # fmt: skip
+
+    # -- one entry as an item
+
+    def item(self, history: History, entry: Entry, cursor: int, end: Entry | None = None) -> Item | None:
+        """What an entry is in the conversation at the cursor; None where it is not shown.
+
+        ``end`` is its newest end at the cursor where that is known already.
+        """
+        kind = _KINDS.get(entry.kind)
+        if kind is None:
+            return None
+        if end is None:
+            end = history.store.journal.standing(entry.id, cursor) if entry.phase == BEGUN else entry
+        key = (entry.id, end.id if end is not None else 0)
+        over = end is not None and end.phase != PART
+        if over and key in self._items:
+            self._items.move_to_end(key)
+            return self._items[key]
+        made = _make(history, kind, entry, end, cursor)
+        if made is not None and kind == "call" and entry.detail.get("capability") == "program":
+            made = self._counted(history, made, cursor, over=over)
+        if over:
+            self._items[key] = made
+            while len(self._items) > _KEPT:
+                self._items.popitem(last=False)
+        return made
+
+    def _counted(self, history: History, item: Item, cursor: int, *, over: bool) -> Item:
+        """A program with how many calls it had made at the cursor: counted from where it was counted last."""
+        at, count = self._counts.get(item.entry, (item.entry, 0))
+        caused = history.store.journal.caused
+        count += (
+            caused(item.entry, after=at, upto=cursor) if cursor >= at else -caused(item.entry, after=cursor, upto=at)
+        )
+        self._counts[item.entry] = (cursor, count)
+        touched = item.touched
+        if over and count <= COUNTED:
+            touched = _touched(history, item.entry, cursor, caused=True) or touched
+        return replace(item, count=count, touched=touched)
+
+    def parent(self, history: History, operation: int) -> tuple[str, int | None]:
+        """The kind of an operation and what caused it."""
+        if (known := self._entries.get(operation)) is None:
+            if len(self._entries) > 50_000:
+                self._entries.clear()
+            entry = history.store.journal.entry(operation)
+            known = self._entries[operation] = (entry.kind, entry.parent)
+        return known
+
+    # -- inside
+
+    def _begin(self, history: History, session: str) -> Entry | None:
+        if session not in self._begun:
+            found = history.store.journal.of_session(session, limit=1)
+            if not found:
+                return None
+            self._begun[session] = found[0]
+        return self._begun[session]
+
+    def _catch_up(self, history: History, cursor: int) -> None:
+        if cursor > self._taken_upto:
+            self._taken += history.store.journal.of_kinds(_TAKEN, after=self._taken_upto, upto=cursor)
+            self._taken_upto = cursor
+
+    def taken(self, after: int, upto: int) -> Iterator[Entry]:
+        """The acts that take back, between two entries."""
+        return (entry for entry in self._taken if after < entry.id <= upto)
+
+    def _undone(self, cursor: int) -> frozenset[int]:
+        """The operations that stand undone at the cursor."""
+        targets: dict[int, int] = {}
+        gone: set[int] = set()
+        for entry in self._taken:
+            target = int(entry.detail.get("target", 0))
+            if entry.id > cursor:
+                break
+            if entry.kind == "undo":
+                targets[entry.id] = target
+                gone.add(target)
+            elif entry.kind == "redo":
+                gone.discard(targets.get(target, 0))
+        return frozenset(gone)
+
+    def _detailed(self, history: History, item: Item, cursor: int, wanted: frozenset[int]) -> Item:
+        if item.entry not in wanted or item.kind not in FOLDS:
+            return item
+        journal = history.store.journal
+        first = journal.entry(item.entry)
+        last = journal.standing(first.id, cursor) if first.phase == BEGUN else None
+        asked, result = _payload(history, first, DETAILS)[0], ""
+        if last is not None and last.phase == ENDED:
+            result = _payload(history, last, DETAILS)[0]
+        if item.kind in ("call", "approval"):
+            asked = _arguments(asked)
+        elif item.kind == "lesson":
+            asked = _lesson(asked)
+        return replace(item, details=Details(asked.strip("\n"), result.strip("\n")))
+
+    def _model(self, history: History, session: str, begun: Entry, cursor: int) -> str:
+        newest = history.store.journal.of_kinds(("settings",), after=begun.id, upto=cursor, session=session)
+        return model_name((newest[-1].name if newest else begun.name) or "")
+
+    def _place(self, history: History, begun: int, cursor: int) -> tuple[int, int]:
+        every = [entry.id for entry in history.store.journal.of_kinds(("session",), after=0, upto=cursor)]
+        return sum(1 for id_ in every if id_ <= begun), len(every)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Goes along a session's entries, over programs as a whole."""
+
+    view: TalkView
+    history: History
+    session: str
+    cursor: int
+    gone: frozenset[int]
+
+    def back(self, at: int, width: int, rows: int) -> tuple[list[Item], bool]:
+        """Items up to an entry, oldest first, of at least so many rows; whether they begin at the beginning."""
+        found: list[Item] = []
+        ends: dict[int, Entry] = {}  # from the cursor backward the newest end of an operation comes first
+        upto = at
+        while rows > 0:
+            chunk = self.history.store.journal.of_session(
+                self.session, upto=upto, limit=_CHUNK, newest_first=True
+            )  # fmt: skip
+            low = chunk[-1].id - 1 if len(chunk) == _CHUNK else 0
+            high, upto = upto, low
+            entries: list[Entry] = []
+            for entry in chunk:
+                if (program := self._program_of(entry)) is not None:
+                    low = upto = program
+                    entries += reversed(self._meanwhile(program, entry.id))
+                    break
+                entries.append(entry)
+                if entry.phase == ENDED and at >= self.cursor:
+                    ends.setdefault(entry.operation, entry)
+            entries += self._foreign(low, high)
+            for entry in sorted(entries, key=lambda entry: -entry.id):
+                item = self._item(entry, ends.get(entry.id))
+                if item is not None:
+                    found.append(item)
+                    rows -= estimate(item, width)
+            if not upto:
+                return found[::-1], True
+        return found[::-1], False
+
+    def ahead(self, at: int, width: int, rows: int) -> tuple[list[Item], bool]:
+        """Items after an entry, oldest first, of at least so many rows; whether they end at the cursor."""
+        found: list[Item] = []
+        after = at
+        while rows > 0:
+            chunk = self.history.store.journal.of_session(
+                self.session, after=after, upto=self.cursor, limit=_CHUNK
+            )  # fmt: skip
+            before, after = after, chunk[-1].id if len(chunk) == _CHUNK else self.cursor
+            entries: list[Entry] = []
+            for entry in chunk:
+                if (program := self._program_of(entry)) is not None:
+                    newest = self.history.store.journal.newest_child(program, self.cursor)
+                    after = newest or entry.id
+                    entries += self._meanwhile(entry.id, after)
+                    break
+                entries.append(entry)
+            entries += self._foreign(before, after)
+            for entry in sorted(entries, key=lambda entry: entry.id):
+                item = self._item(entry)
+                if item is not None:
+                    found.append(item)
+                    rows -= estimate(item, width)
+            if after >= self.cursor:
+                return found, True
+        return found, False
+
+    def _program_of(self, entry: Entry) -> int | None:
+        """The program that made a call; None for what a model or a person did."""
+        if entry.parent is None or entry.kind != "capability":
+            return None
+        return entry.parent if self.view.parent(self.history, entry.parent)[0] == "capability" else None
+
+    def _meanwhile(self, after: int, upto: int) -> list[Entry]:
+        return self.history.store.journal.of_kinds(_PEOPLE, after=after, upto=upto - 1, session=self.session)
+
+    def _foreign(self, after: int, upto: int) -> list[Entry]:
+        """What others took back of this session."""
+        return [
+            entry for entry in self.view.taken(after, upto)
+            if entry.session != self.session and self._is_ours(int(entry.detail.get("target", 0)))
+        ]  # fmt: skip
+
+    def _is_ours(self, target: int) -> bool:
+        if not target:
+            return False
+        journal = self.history.store.journal
+        entry = journal.entry(target)
+        if entry.session != self.session and entry.kind == "undo":
+            entry = journal.entry(int(entry.detail.get("target", 0)) or target)
+        return entry.session == self.session
+
+    def _item(self, entry: Entry, end: Entry | None = None) -> Item | None:
+        if entry.phase == PART:
+            return None
+        if entry.phase == ENDED:
+            return _outcome(entry) if entry.kind == "prompt" else None
+        item = self.view.item(self.history, entry, self.cursor, end)
+        if item is not None and self._is_undone(entry):
+            return replace(item, undone=True)
+        return item
+
+    def _is_undone(self, entry: Entry) -> bool:
+        if not self.gone:
+            return False
+        at: int | None = entry.id
+        while at is not None:
+            if at in self.gone:
+                return True
+            at = self.view.parent(self.history, at)[1]
+        return False
+
+
+def _spaced(items: list[Item]) -> list[Item]:
+    """Items with an empty line where one stands apart from the one before."""
+    out = items[:1]
+    for before, item in pairwise(items):
+        apart = not (before.kind in _ROWS and item.kind in _ROWS)
+        out.append(replace(item, apart=apart) if apart != item.apart else item)
+    return out
+
+
+def _make(history: History, kind: Kind, entry: Entry, end: Entry | None, cursor: int) -> Item | None:
+    over = end is not None and end.phase != PART
+    outcome = ((end.outcome if end is not None else None) or "done") if over else None
+    item = Item(entry.id, entry.id, kind, entry.name or entry.kind, entry.time, outcome)
+    detail = {**entry.detail, **(end.detail if over and end is not None else {})}
+    if kind == "prompt":
+        text, cut = _payload(history, entry, LONGEST)
+        return replace(item, text=text, cut=cut)
+    if kind == "reply":
+        return _reply(history, item, end, str(detail.get("error", "")))
+    if kind == "call":
+        if entry.detail.get("capability") == "plan" and outcome in (None, "done"):
+            return None  # the plan and its attempts have rows of their own
+        return _call(history, item, entry, end, cursor)
+    if kind == "approval":
+        return replace(item, text=_asking(history, entry), said=_decided(detail, outcome))
+    if kind == "attempt":
+        step = f"step {entry.step}" if entry.step is not None else "attempt"
+        tries = f", attempt {entry.attempt}" if entry.attempt is not None else ""
+        return replace(item, text=f"{step}{tries}: {entry.name or ''}", said=str(detail.get("why", "")))
+    if kind == "lesson":
+        return replace(item, text=f"lesson: {entry.name or ''}")
+    if kind == "plan":
+        return replace(item, text="plan of 1 step" if entry.name == "1 steps" else f"plan of {entry.name or ''}")
+    if kind == "session":
+        word = "began" if entry.kind == "session" else "goes on"
+        fork = entry.detail.get("fork")
+        more = f" from {fork.get('session')}" if isinstance(fork, dict) else ""
+        return replace(item, text=" · ".join(filter(None, (word + more, entry.name, detail.get("mode")))))
+    if kind == "taken":
+        return replace(item, text=_taken(entry), touched=_touched(history, entry.id, cursor))
+    return item
+
+
+def _reply(history: History, item: Item, end: Entry | None, error: str) -> Item | None:
+    if item.outcome is None:
+        text = _payload(history, end, LONGEST)[0] if end is not None else ""
+        return replace(item, text=text)
+    text, cut = "", 0
+    if end is not None and end.payload is not None:
+        raw = history.store.contents.get(end.payload)
+        try:
+            said = json.loads(raw).get("content") or ""
+        except (ValueError, AttributeError):
+            said = raw.decode("utf-8", "replace")
+        text, cut = str(said)[:LONGEST], max(0, len(str(said)) - LONGEST)
+    if text.strip():
+        return replace(item, text=text, cut=cut)
+    if item.outcome == "done":
+        return None  # it only called something
+    return replace(item, kind="call", text=f"model {item.text}", said=error)
+
+
+def _call(history: History, item: Item, entry: Entry, end: Entry | None, cursor: int) -> Item:
+    over = end is not None and end.phase != PART
+    seconds = (end.time - entry.time) / 1e6 if over and end is not None and end.id != entry.id else None
+    touched = _touched(history, entry.id, cursor)
+    tokens = ""
+    if over and end is not None:
+        use = end.usage
+        if use.input is not None or use.output is not None:
+            tokens = f"{(use.input or 0) + (use.output or 0):,}"
+        elif use.estimated is not None:
+            tokens = f"~{use.estimated:,}"
+    return replace(item, seconds=seconds, tokens=tokens, touched=touched)
+
+
+def _outcome(entry: Entry) -> Item | None:
+    """How a prompt ended, where it was not simply done."""
+    if entry.outcome in (None, "done"):
+        return None
+    words = {
+        "interrupted": "interrupted by a person", "limit": "stopped at a limit", "failed": "this prompt failed",
+        "unknown": "the host stopped here; how it went on is not known",
+    }  # fmt: skip
+    text = words.get(entry.outcome or "", f"this prompt ended as {entry.outcome}")
+    said = str(entry.detail.get("error", ""))
+    return Item(entry.id, entry.operation, "outcome", text, entry.time, entry.outcome, said=said)
+
+
+def _touched(history: History, operation: int, cursor: int, *, caused: bool = False) -> Touched | None:
+    documents, path, added, removed = history.store.versions.tally(operation, cursor, caused=caused)
+    return Touched(documents, path if documents == 1 else None, added, removed) if documents else None
+
+
+def _asking(history: History, entry: Entry) -> str:
+    text = _payload(history, entry, 2_000)[0]
+    try:
+        given = json.loads(text)
+        said = next((str(given[name]) for name in ("path", "command", "text", "action") if given.get(name)), "")
+    except (ValueError, AttributeError, TypeError):
+        said = ""
+    return " ".join(f"asked to {entry.name or ''} {said.strip().splitlines()[0] if said.strip() else ''}".split())
+
+
+def _decided(detail: dict[str, object], outcome: str | None) -> str:
+    if outcome is None:
+        return "waits for you"
+    allow, reason = detail.get("allow"), detail.get("reason")
+    word = {"no": "not allowed", "session": "allowed from now on"}.get(str(allow), "allowed")
+    if allow is None:
+        word = outcome
+    return f"{word}: {reason}" if reason else word
+
+
+def _taken(entry: Entry) -> str:
+    who, name = entry.actor or "someone", entry.name or ""
+    if entry.kind == "revert" and name.startswith("failed attempt"):
+        return f"taken back: {name}"
+    verb = {"undo": "undid", "redo": "redid", "restore": "restored", "revert": "reverted"}[entry.kind]
+    return f"{who} {verb} {name}".rstrip()
+
+
+def _arguments(text: str) -> str:
+    """What a call was given, a line an argument, its text as it is."""
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(given, dict):
+        return text
+    return "\n".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in given.items()
+    )
+
+
+def _lesson(text: str) -> str:
+    try:
+        given = json.loads(text)
+        return "\n".join(str(given[name]) for name in ("why", "tried", "diff") if given.get(name))
+    except (ValueError, AttributeError, TypeError):
+        return text
+
+
+def _payload(history: History, entry: Entry, most: int) -> tuple[str, int]:
+    """The text of an entry, and how many characters of it are left out."""
+    if entry.payload is None:
+        return "", 0
+    text = history.store.contents.get(entry.payload).decode("utf-8", "replace")
+    return text[:most], max(0, len(text) - most)
