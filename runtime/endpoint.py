@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workspace import WorkspaceError, location
-from workspace.history import existing_folder
+from workspace.location import existing_folder
 
 LONGEST = 107 if sys.platform == "linux" else 103
 """Bytes in a socket's path, at most: what the system's address structure holds."""

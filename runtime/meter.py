@@ -54,7 +54,7 @@ class Total:
         if self.estimated:
             parts.append(f"~{self.estimated:,}")
         if self.unknown:
-            parts.append(f"{self.unknown:,} calls ?")
+            parts.append(f"{self.unknown:,} call{'' if self.unknown == 1 else 's'} ?")
         return " + ".join(parts)
 
     def record(self) -> dict[str, Any]:

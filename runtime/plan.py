@@ -43,7 +43,7 @@ class Check:
         if self.command is not None:
             return f"`{self.command}` succeeds"
         if self.says is not None:
-            return f"never “{self.says.replace('{}', '…')}”"
+            return f"fails with “{self.says.replace('{}', '…')}”"
         for word in ("contains", "lacks", "matches", "forbids"):
             if (value := getattr(self, word)) is not None:
                 return f"{self.document} {word} {value!r}"

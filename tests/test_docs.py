@@ -76,8 +76,14 @@ def test_pages_say_nothing_of_the_machine_they_were_written_on(path: Path) -> No
 
 
 def test_the_readme_names_every_command() -> None:
-    from wukong_tui.cli import cli
+    from wukong_tui.cli import MODULES
 
     text = page("README.md")
-    for name in cli.commands:
+    for name in MODULES:
         assert f"`wukong {name}" in text, f"README.md does not name wukong {name}"
+
+
+def test_the_page_of_keys_is_the_table_of_actions() -> None:
+    from wukong_tui.actions import page as keys
+
+    assert page("docs/keys.md") == keys(), "`python -m wukong_tui.actions > docs/keys.md` brings it up to date"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-import regex
-
 from widgets.draft import Draft
 
-_COMMAND = regex.compile(r"\A/(\S*)\Z")
-_DOCUMENT = regex.compile(r'(?:\A|(?<=\s))@(?:"([^"\n]*)|([^\s"]*))\Z')
-_GIVEN = regex.compile(r"\A/([^\s/]+)(?:\s+(.*))?\Z", regex.DOTALL)
-_PLAIN = regex.compile(r"\A/[a-z_-]+(?:\s|\Z)")
+_COMMAND = re.compile(r"\A/(\S*)\Z")
+_DOCUMENT = re.compile(r'(?:\A|(?<=\s))@(?:"([^"\n]*)|([^\s"]*))\Z')
+_GIVEN = re.compile(r"\A/([^\s/]+)(?:\s+(.*))?\Z", re.DOTALL)
+_PLAIN = re.compile(r"\A/[a-z_-]+(?:\s|\Z)")
 FAR = 400
 """A name longer than so many characters is not looked for."""
 

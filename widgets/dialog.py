@@ -86,7 +86,9 @@ class Dialog(ModalScreen[T]):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
-        if event.key == "escape":
+        if self.app.screen is not self:  # it came together with the key that closed this: it is for what is below
+            self.app.post_message(events.Key(event.key, event.character))
+        elif event.key == "escape":
             self.escaped()
         elif not self.pressed(event.key, event.character):
             scrolled(self.panel, event.key)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from heapq import nlargest
 
-from rapidfuzz import fuzz, process
-
 CHUNK = 1_000
 """Names looked at in one go; between two, other threads run and a search that is no longer wanted ends."""
 AT_ONCE = 2_000
@@ -30,6 +28,8 @@ class Names:
         Names that hold every word of the query come before those that only resemble it. What
         was found so far is returned when ``gone`` says that nobody waits any longer.
         """
+        from rapidfuzz import fuzz, process  # when something is looked for, not when the office opens
+
         words = query.casefold().split()
         if not words:
             return list(range(min(limit, len(self._folded))))

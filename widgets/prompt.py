@@ -111,8 +111,7 @@ class Prompt(Sheet):
     @paths.setter
     def paths(self, paths: Sequence[str]) -> None:
         self._paths, self._names = paths, None
-        self._asked = None
-        self._offer()
+        self._offer(again=True)
 
     @property
     def rows(self) -> int:
@@ -342,9 +341,10 @@ class Prompt(Sheet):
 
     # -- completions
 
-    def _offer(self) -> None:
+    def _offer(self, *, again: bool = False) -> None:
+        """Offer what completes the word at the cursor; ``again`` where there are other documents than before."""
         query = asked(self._draft)
-        if query == self._asked:
+        if query == self._asked and not again:
             return
         fresh = query is not None and query.kind == "@" and not query.same_place(self._asked)
         self._asked = query

@@ -13,6 +13,7 @@ from .capture import Difference
 from .disk import Disk
 from .errors import NotFound
 from .files import Files, Found
+from .location import existing_folder
 from .models import Operation, Version
 from .store import Store
 from .walk import Skipped, Walk, walk
@@ -154,14 +155,3 @@ class History:
         if not head.exists:
             return not rows
         return [(row.path, row.number) for row in rows] == [(head.path, head.number)]
-
-
-def existing_folder(root: Path | str) -> Path:
-    """The folder as an absolute path without links. Raises NotFound."""
-    try:
-        found = Path(root).resolve()
-    except FileNotFoundError:
-        raise NotFound("The current folder does not exist any more.") from None
-    if not found.is_dir():
-        raise NotFound(f"There is no folder {found}.")
-    return found

@@ -202,3 +202,14 @@ def check_same_place(root: Path, store: Path, recorded: str | None) -> None:
 def _leads_to(root: Path, store: Path) -> bool:
     link = root / LINK
     return link.is_symlink() and (root / os.readlink(link)).resolve() == store.resolve()
+
+
+def existing_folder(root: Path | str) -> Path:
+    """The folder as an absolute path without links. Raises NotFound."""
+    try:
+        found = Path(root).resolve()
+    except FileNotFoundError:
+        raise NotFound("The current folder does not exist any more.") from None
+    if not found.is_dir():
+        raise NotFound(f"There is no folder {found}.")
+    return found

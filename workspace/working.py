@@ -15,7 +15,8 @@ from .disk import Placed
 from .errors import Failed, WorkspaceError
 from .excluding import exclude_link
 from .files import Stamp
-from .history import History, existing_folder
+from .history import History
+from .location import existing_folder
 from .models import (
     BEGUN,
     ENDED,

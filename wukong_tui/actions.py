@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,3 +82,22 @@ ACTIONS: tuple[Action, ...] = (
     Action("leave", ("ctrl+q",), "ctrl+q", "leave; what runs goes on", "Office", "any"),
 )
 BY_NAME = {action.name: action for action in ACTIONS}
+
+
+def page() -> str:
+    """The table as the page of keys in the documentation: `python -m wukong_tui.actions`."""
+    rows = ["# Keys", "", "Every key of the office. TIME is looking, WORK is typing; `ctrl+t` switches.", ""]
+    for group in dict.fromkeys(action.group for action in ACTIONS):
+        rows += [f"## {group}", "", "| Keys | Where | What |", "| --- | --- | --- |"]
+        for action in ACTIONS:
+            if action.group == group:
+                keys = " ".join(f"`{key}`" for key in action.shown.split()) or "palette"
+                rows.append(f"| {keys} | {_PLACES[action.mode]} | {action.title} |")
+        rows.append("")
+    return "\n".join(rows)
+
+
+_PLACES = {"any": "everywhere", "work": "WORK", "time": "TIME"}
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -274,11 +275,17 @@ class Office(App[None]):
 
     async def on_mount(self) -> None:
         """Draw the first frame as soon as the history is open."""
+        if not self.is_headless:  # who ends it from outside gets the terminal back as it was too
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.paint(self.look_theme.name)
         self.place()
         self.looking.switch_to("work")
         self.set_interval(0.1, self.looking.let_go)
         self.prompt.commands = COMMANDS
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        """Begin to make frames, once the empty panes are drawn: what that takes has to be loaded first."""
         self.run_worker(self._begin(), name="frames", group="frames", exclusive=True)
 
     async def _begin(self) -> None:
@@ -300,6 +307,10 @@ class Office(App[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange again at any moment."""
+        self.call_later(self.arrange_anew)  # this handler runs before the one that takes the new size
+
+    def arrange_anew(self) -> None:
+        """Put everything where the new size wants it, and fill it."""
         self.place()
         self.wake()
 

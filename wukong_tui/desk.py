@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runtime.protocol import Advanced, Attach, Command, Event
+from runtime.protocol import Advanced, Attach, Command, Delta, Event
 from workspace.errors import NotFound, WorkspaceError
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class Desk:
                 return False
             self.attached = await client.call(Attach())
             self._client = client
+            for flying in self.attached.get("texts", ()):  # what follows says only what comes after it
+                self._told(Delta(flying["operation"], 0, flying["text"]))
             self._listening = asyncio.create_task(self._listen(client.events()))
             return True
 

@@ -147,7 +147,8 @@ class Looking:
             return
         versions = app.frame.versions if app.frame else 1
         key = "forward" if direction > 0 else "back"
-        stride = self.momentum.press(key, time.monotonic(), versions, back=direction < 0)
+        pressed = event.time if event is not None else time.monotonic()  # not when there was time to look at it
+        stride = self.momentum.press(key, pressed, versions, back=direction < 0)
         app.wake(Move("version", direction * stride))
 
     def do_before(self, _: events.Key | None) -> None:

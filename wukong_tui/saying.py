@@ -34,14 +34,15 @@ def bar(state: State, frame: Frame, root: Path, shape: Shape, looking: Looking, 
             ("wukong", "strong"),
             (f"  {clip(str(root).replace(str(Path.home()), '~'), width // 3, keep='end')}  ", "dim"),
         ]
-    short = 40 if shape == "narrow" else 80
-    at = list(where(frame.look, frame.time, min(short, max(8, width - cells(left) - 3))))
     right: list[Span] = []
     speed = looking.momentum.label or looking.player.label
     if state.count:
         right.append((f"{state.count} ", "strong"))
     if speed:
         right.append((f"{speed} ", "accent"))
+    short = 40 if shape == "narrow" else 80
+    room = width - 4 - cells(left) - cells(right)  # a blank at either end, two between left and right
+    at = list(where(frame.look, frame.time, min(short, max(8, room))))
     if state.notice:
         return left, [(state.notice, "strong"), ("  ", ""), *at]
     return left, [*right, *at]

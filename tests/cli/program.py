@@ -102,12 +102,20 @@ def on_terminal(
             break
         screen += part
         if to_answer and to_answer[0][0] in screen:
+            _waits(process, deadline)
             os.write(master, to_answer.pop(0)[1])
+    status = process.wait(timeout=60)  # before the line is hung up, which would end it otherwise
     os.close(master)
-    status = process.wait(timeout=60)
     assert b"Traceback" not in screen, screen.decode("utf-8", "replace")
     assert not to_answer, (to_answer, screen)
     return status, screen
+
+
+def _waits(process: subprocess.Popen[bytes], deadline: float) -> None:
+    """Wait until a program waits: an interrupt just before it reads would be heard only after the next key."""
+    stat = Path(f"/proc/{process.pid}/stat")
+    while stat.exists() and time.monotonic() < deadline and stat.read_text().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.001)
 
 
 def opened(process: subprocess.Popen[bytes], path: Path) -> bool:

@@ -204,7 +204,7 @@ def test_ctrl_c_while_it_is_loaded_is_quiet_too() -> None:
 import sys
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "workspace.store":
+        if name == "workspace.location":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupting())
 from wukong_tui import main

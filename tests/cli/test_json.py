@@ -239,7 +239,9 @@ async def open_another(folder: Path, model: str, fork: int) -> None:
 
 def test_every_command_with_json_is_on_the_page() -> None:
     def commands(group: click.Group, prefix: str) -> Iterator[str]:
-        for name, command in group.commands.items():
+        for name in group.list_commands(click.Context(group)):
+            command = group.get_command(click.Context(group), name)
+            assert command is not None
             if isinstance(command, click.Group):
                 yield from commands(command, f"{prefix} {name}")
             elif any(parameter.name == "as_json" for parameter in command.params):
@@ -252,8 +254,9 @@ def test_every_command_with_json_is_on_the_page() -> None:
 def test_dry_runs_on_the_page_are_those_that_there_are() -> None:
     with_preview = {
         f"wukong {name} --dry-run"
-        for name, command in cli.commands.items()
-        if any(parameter.name == "dry_run" for parameter in command.params)
+        for name in cli.list_commands(click.Context(cli))
+        if (command := cli.get_command(click.Context(cli), name)) is not None
+        and any(parameter.name == "dry_run" for parameter in command.params)
     }
     assert {command for command in COMMANDS if command.endswith(" --dry-run")} == with_preview
 

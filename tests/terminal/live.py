@@ -79,7 +79,13 @@ class Line:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a line that drops does."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
 
     def came(self, part: bytes) -> None:
         """Bytes have come."""
@@ -89,7 +95,7 @@ class Line:
     def read(self, seconds: float = 0.0) -> int:
         """Take what has come, waiting for the first of it; the number of bytes."""
         count = 0
-        while select.select([self._master], [], [], 0.0 if count else seconds)[0]:
+        while self._master >= 0 and select.select([self._master], [], [], 0.0 if count else seconds)[0]:
             try:
                 part = os.read(self._master, 1 << 16)
             except OSError:  # nobody has the terminal open any more
@@ -123,7 +129,10 @@ class Line:
 
     def leave(self) -> int:
         """Leave with ctrl+q; the exit status."""
-        self.type("ctrl+q")
+        return self.type("ctrl+q").ended()
+
+    def ended(self) -> int:
+        """Wait for the end of the program; its exit status."""
         deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < deadline:
             self.read(0.05)

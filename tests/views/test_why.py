@@ -109,7 +109,7 @@ def test_a_lane_that_a_failed_attempt_filled_is_explained_from_the_revert_to_the
         assert (ask.operation, ask.who) == (asked, "ann")
         assert (tried.operation, tried.step, tried.attempt, tried.outcome) == (failed, 1, 1, "failed")
         assert tried.why == "Row B is the fire lane."
-        assert "forbids" in tried.check
+        assert "fails with" in tried.check
         assert loop.times == 30
         assert behind.decision is not None
         assert (behind.decision.text, behind.decision.who) == ("allowed: auto within the sandbox", "")

@@ -5,18 +5,43 @@ from __future__ import annotations
 import io
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from workspace import WorkspaceError
+from workspace.errors import WorkspaceError
 from workspace.visible import visible
 
-from . import acting, demo, office, reading, running, upkeep
-from .common import Place
+from .place import Place
+
+WHERE = {
+    "office": ("office",),
+    "reading": ("status", "log", "show", "diff", "blame"),
+    "acting": ("scan", "restore", "revert", "undo", "redo"),
+    "running": ("run", "sessions", "tokens", "models", "lessons", "host"),
+    "demo": ("demo",),
+    "upkeep": ("verify", "import", "doctor"),
+}
+"""Each module's commands: a module is loaded when one of them is given."""
+MODULES = {name: module for module, names in WHERE.items() for name in names}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+class Commands(click.Group):
+    """The commands, loaded one by one: opening the office loads no other."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(MODULES)
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f".{MODULES[cmd_name]}", __name__)
+        commands: tuple[click.Command, ...] = module.COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.option("-C", "directory", metavar="DIR", type=click.Path(path_type=Path, readable=False), default=Path(),
               help="Work in DIR instead of here.")  # fmt: skip
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path, readable=False), default=None,
@@ -36,12 +61,9 @@ def cli(context: click.Context, directory: Path, store: Path | None) -> None:
     if context.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise click.exceptions.NoArgsIsHelpError(context)
-        context.invoke(office.office)
-
-
-for module in (office, reading, acting, running, demo, upkeep):
-    for command in module.COMMANDS:
-        cli.add_command(command)
+        office = cli.get_command(context, "office")
+        assert office is not None
+        context.invoke(office)
 
 
 def main() -> None:

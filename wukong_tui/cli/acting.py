@@ -12,7 +12,8 @@ from workspace import NeedsConsent, Skipped, WorkspaceError
 from workspace.visible import visible
 from workspace.workspace import check_not_too_wide
 
-from .common import Place, columns, emit, json_option, lines_of, listing, note, plural, say, size
+from .common import columns, emit, json_option, lines_of, listing, note, plural, say, size
+from .place import Place
 from .reading import ACCENT, print_coverage
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")

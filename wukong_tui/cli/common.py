@@ -2,131 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
-from runtime.acts import perform
-from workspace import History, NotFound, Workspace, WorkspaceError
-from workspace.addresses import Address, resolve
-from workspace.history import existing_folder
-from workspace.location import FILE, find_root, is_network, store_of
 from workspace.models import when
 from workspace.visible import visible
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the commands work: ``-C`` and ``--store`` as given."""
-
-    directory: Path
-    store: Path | None
-
-    def root(self) -> Path:
-        """The workspace at or above the directory. Raises NotFound."""
-        here = existing_folder(self.directory)
-        if self.store is None:
-            return find_root(here)
-        store = self.store.resolve()
-        for folder in (here, *here.parents):
-            with suppress(NotFound):  # a link to a store that is gone is no matter: one was named
-                if (found := store_of(folder)) is not None and found.resolve() == store:
-                    return folder
-        return here
-
-    def reading(self) -> History:
-        """The history open for reading. Raises NotFound."""
-        return History.open(self.root(), store=self.store)
-
-    def writing(self) -> Workspace:
-        """The workspace open for writing. Raises NotFound where there is no history."""
-        return self._open(self.root())
-
-    def starting(self) -> Workspace:
-        """The workspace open for writing; a history is begun in the directory where there is none."""
-        return self._open(self.new_root())
-
-    def new_root(self) -> Path:
-        """The folder whose history ``starting`` goes on with or begins. Raises NotFound."""
-        here = existing_folder(self.directory)
-        try:
-            return self.root()
-        except NotFound:
-            return here
-
-    def has_history(self) -> bool:
-        """Whether ``starting`` would go on with a history. Raises NotFound where its store is gone."""
-        return self.store.joinpath(FILE).is_file() if self.store else store_of(self.new_root()) is not None
-
-    def resolve(self, history: History, text: str) -> Address:
-        """What an address names; its path starts where we are. Raises NotFound, WorkspaceError."""
-        return resolve(history, text, here=existing_folder(self.directory))
-
-    @contextmanager
-    def acting(self, *, begin: bool = False) -> Iterator[Callable[..., dict[str, Any]]]:
-        """What carries out acts, see runtime.acts: the host that is at work here, else we ourselves.
-
-        With ``begin`` a history is begun where there is none. A host that only waits to be
-        needed again is asked to leave.
-        """
-        here = {"here": str(existing_folder(self.directory))}
-        root = self.host_at_work()
-        if root is not None:
-            from runtime import dial, protocol
-
-            def ask(name: Any, **arguments: Any) -> dict[str, Any]:
-                answer: dict[str, Any] = dial.call(
-                    root, protocol.Act(name, {**here, **arguments}), self.store, start=False
-                )
-                return answer
-
-            yield ask
-            return
-        with self.starting() if begin else self.writing() as work:
-            yield lambda name, **arguments: perform(work, name, {**here, **arguments}, person())
-
-    def host_at_work(self) -> Path | None:
-        """The workspace, if a host is at work there; one that only waits leaves."""
-        from runtime import dial, protocol
-
-        if not self.has_history():
-            return None
-        root = self.root()
-        status = dial.status(root, self.store)
-        if status is None:
-            return None
-        if status.get("running") or int(status.get("clients", 0)) > 1:
-            return root
-        with suppress(WorkspaceError):
-            dial.call(root, protocol.Stop(idle=True), self.store, start=False)
-        return None
-
-    def _open(self, root: Path) -> Workspace:
-        work = Workspace.open(root, store=self.store)
-        if is_network(work.folder):
-            note(
-                "The history lies on a network file system, whose locks cannot be trusted; --store puts it elsewhere."
-            )
-        return work
-
-
-def person() -> str:
-    """Who is at the command line."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def say(text: str = "", *, lines: bool = False, **style: Any) -> None:

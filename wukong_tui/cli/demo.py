@@ -10,7 +10,8 @@ import click
 
 from workspace import WorkspaceError
 
-from .common import Place, emit, json_option, note, say
+from .common import emit, json_option, note, say
+from .place import Place
 
 
 @click.command(short_help="Show what this is: an agent books 10,000 bottles, with no key and no network.")

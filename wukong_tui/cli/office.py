@@ -6,11 +6,9 @@ import sys
 
 import click
 
-from workspace import WorkspaceError
-from workspace.workspace import check_not_too_wide
+from workspace.errors import WorkspaceError
 
-from .common import Place, note, plural, size
-from .running import named_model
+from .place import Place, named_model
 
 
 @click.command(short_help="Open the office on this terminal; the same as `wukong` alone.")
@@ -27,6 +25,10 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise WorkspaceError("The office needs a terminal; `wukong --help` lists what works without one.")
     if not place.has_history():
+        from workspace.workspace import check_not_too_wide
+
+        from .common import note, plural, size
+
         root = place.new_root()
         check_not_too_wide(root)
         if not click.confirm(

@@ -17,8 +17,9 @@ from workspace.lines import split
 from workspace.visible import visible
 
 from . import records
-from .common import Place, cell, clock, columns, emit, json_option, lines_of, listing, plural, say
+from .common import cell, clock, columns, emit, json_option, lines_of, listing, plural, say
 from .diffs import Pair, pairs_between, pairs_of_operation, pairs_on_disk, print_pair, record
+from .place import Place
 
 ACCENT: dict[str, Any] = {"fg": "cyan"}
 FAILURES = frozenset({"failed", "conflict", "unknown", "interrupted"})

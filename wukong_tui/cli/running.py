@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,10 +20,10 @@ from workspace.visible import visible
 from workspace.workspace import check_not_too_wide
 
 from . import records
-from .common import Place, cell, clock, columns, emit, json_option, note, plural, say, stamp
+from .common import cell, clock, columns, emit, json_option, note, plural, say, stamp
+from .place import Place, named_model
 
 ACCENT = {"fg": "cyan"}
-CASSETTE = "cassette:"
 DIM = {"dim": True}
 FAILED = {"failed", "conflict", "unknown", "interrupted", "refused", "limit"}
 
@@ -70,14 +68,6 @@ def run(
     outcome = asyncio.run(_run(place, opened, prompt, as_json))
     if outcome != "done":
         raise WorkspaceError(_why(place, outcome))
-
-
-def named_model(name: str | None) -> str | None:
-    """The model that is meant here: the host has another folder and another environment."""
-    name = name or os.environ.get("WUKONG_MODEL")
-    if name is not None and name.startswith(CASSETTE):
-        return CASSETTE + str(Path(name.removeprefix(CASSETTE)).absolute())
-    return name
 
 
 def _why(place: Place, outcome: str) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from workspace import NotFound, WorkspaceError
-from workspace.history import existing_folder
+from workspace.location import existing_folder
 from workspace.verify import PROBLEMS, Report
 from workspace.verify import verify as check
 
 from . import records
-from .common import Place, columns, emit, json_option, note, plural, say
+from .common import columns, emit, json_option, note, plural, say
+from .place import Place
 
 
 @click.command(short_help="Check every digest of the history.")
