@@ -23,7 +23,7 @@ class Markdown:
     """
 
     def __init__(self, source: str = "", *, done: bool = True) -> None:
-        self._source = ""
+        self._source = self._written = ""
         self._done = False
         self._at = 0  # everything before is read for good
         self._pieces: list[Block] = []
@@ -39,6 +39,8 @@ class Markdown:
 
     def update(self, source: str, *, done: bool = False) -> None:
         """The text so far; cheap where it continues the one before."""
+        self._written = source
+        source = source.replace("\r", "␍")  # a line's end for Markdown, and none for our counting of lines
         if source == self._source and done == self._done:
             return
         sealed = self._at
@@ -56,7 +58,7 @@ class Markdown:
     @property
     def source(self) -> str:
         """The text so far, as it is written."""
-        return self._source
+        return self._written
 
     def text(self) -> str:
         """What is shown, without marks: what the characters of rows are counted in."""

@@ -18,6 +18,10 @@ from textual.strip import Strip
 from themes import Theme
 from workspace.visible import visible
 
+_JOINERS = dict.fromkeys((0x200D, 0xFE0E, 0xFE0F))
+GAP = 8
+"""Cells between two differing ones up to which they are sent together: moving the cursor takes as many bytes."""
+
 Span = tuple[str, str]
 """A text and the name of its style."""
 Line = Sequence[Span]
@@ -43,6 +47,16 @@ class Ink:
         return known
 
 
+def shown(text: str) -> str:
+    """``text`` as something a terminal only draws, each character by itself.
+
+    Joiners and selectors, which make one picture of several characters, are left out:
+    terminals disagree on how many cells that takes.
+    """
+    safe = visible(text)
+    return safe if safe.isascii() else safe.translate(_JOINERS)
+
+
 def strip(line: Line, width: int, ink: Ink, under: str = "") -> Strip:
     """A line as exactly ``width`` cells: cut where it is longer, filled up with ``under`` where shorter.
 
@@ -53,14 +67,14 @@ def strip(line: Line, width: int, ink: Ink, under: str = "") -> Strip:
     for text, names in line:
         if left <= 0:
             break
-        if not text:
+        drawn = shown(text)
+        if not drawn:
             continue
-        shown = visible(text)
-        cells = cell_len(shown)
+        cells = cell_len(drawn)
         if cells > left:
-            shown = set_cell_size(shown, left)
+            drawn = set_cell_size(drawn, left)
             cells = left
-        segments.append(Segment(shown, ink.style(f"{under} {names}" if under else names)))
+        segments.append(Segment(drawn, ink.style(f"{under} {names}" if under else names)))
         left -= cells
     if left > 0:
         segments.append(Segment(" " * left, ink.style(under)))
@@ -69,7 +83,7 @@ def strip(line: Line, width: int, ink: Ink, under: str = "") -> Strip:
 
 def cells(line: Line) -> int:
     """How many cells a line takes once drawn."""
-    return sum(cell_len(visible(text)) for text, _ in line)
+    return sum(cell_len(shown(text)) for text, _ in line)
 
 
 def clip(text: str, width: int, *, keep: str = "start") -> str:
@@ -77,24 +91,24 @@ def clip(text: str, width: int, *, keep: str = "start") -> str:
 
     ``keep`` says which part stays: its start, its end, or both.
     """
-    shown = visible(text)
-    if cell_len(shown) <= width:
-        return shown
+    drawn = shown(text)
+    if cell_len(drawn) <= width:
+        return drawn
     if width <= 1:
         return "…"[:width]
     if keep == "end":
-        return "…" + _tail(shown, width - 1)
+        return "…" + _tail(drawn, width - 1)
     if keep == "both":
         head = (width - 1) // 2
-        return _head(shown, head) + "…" + _tail(shown, width - 1 - head)
-    return _head(shown, width - 1) + "…"
+        return _head(drawn, head) + "…" + _tail(drawn, width - 1 - head)
+    return _head(drawn, width - 1) + "…"
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
     """``text`` in exactly ``width`` cells, cut or filled up; ``right`` aligned where asked."""
-    shown = clip(text, width)
-    space = " " * (width - cell_len(shown))
-    return space + shown if right else shown + space
+    drawn = clip(text, width)
+    space = " " * (width - cell_len(drawn))
+    return space + drawn if right else drawn + space
 
 
 def wrap(line: Line, width: int, *, indent: int = 0) -> list[list[Span]]:
@@ -125,15 +139,28 @@ def wrap(line: Line, width: int, *, indent: int = 0) -> list[list[Span]]:
     return rows
 
 
-def differing(old: Strip, new: Strip) -> tuple[int, int] | None:
-    """The cells ``start, end`` outside of which two strips of one width look the same; None where all does."""
-    a, b = _pieces(old), _pieces(new)
-    if a == b:
-        return None
-    width = new.cell_length
-    start = _common(a, b)
-    end = width - _common(_pieces(old, back=True), _pieces(new, back=True), back=True)
-    return (start, end) if start < end else (0, width)
+def differing(old: Strip, new: Strip) -> list[tuple[int, int]]:
+    """The cells, as ``(start, end)`` from left to right, in which two strips of one width differ.
+
+    Whole characters, and gaps that cost less to send than to step over are included.
+    """
+    before, after = _cells(old), _cells(new)
+    if len(before) != new.cell_length or len(after) != new.cell_length:
+        return [(0, new.cell_length)]  # characters that are drawn as one: nobody knows where the next ones stand
+    spans: list[tuple[int, int]] = []
+    for at, (a, b) in enumerate(zip(before, after, strict=True)):
+        if a == b:
+            continue
+        start, end = at, at + 1
+        while start > 0 and (before[start][0] is None or after[start][0] is None):
+            start -= 1  # the right half of a wide character
+        while end < len(after) and (before[end][0] is None or after[end][0] is None):
+            end += 1
+        if spans and start - spans[-1][1] <= GAP:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return spans
 
 
 def join(parts: Iterable[Line], between: Span) -> list[Span]:
@@ -146,49 +173,26 @@ def join(parts: Iterable[Line], between: Span) -> list[Span]:
     return out
 
 
-def _pieces(strip: Strip, back: bool = False) -> list[tuple[str, Style | None]]:
-    pieces = [(segment.text, segment.style) for segment in strip]
-    return pieces[::-1] if back else pieces
-
-
-def _common(a: list[tuple[str, Style | None]], b: list[tuple[str, Style | None]], back: bool = False) -> int:
-    """How many cells two lists of pieces begin with in common, whole characters only."""
-    count = 0
-    i = j = 0
-    left_a = left_b = ""
-    style_a = style_b = None
-    while True:
-        if not left_a:
-            if i == len(a):
-                return count
-            (left_a, style_a), i = a[i], i + 1
+def _cells(strip: Strip) -> list[tuple[str | None, Style | None]]:
+    """Each cell's character and style; None in place of the character in the right half of a wide one."""
+    out: list[tuple[str | None, Style | None]] = []
+    for segment in strip:
+        style = segment.style
+        if segment.text.isascii():
+            out += [(character, style) for character in segment.text]
             continue
-        if not left_b:
-            if j == len(b):
-                return count
-            (left_b, style_b), j = b[j], j + 1
-            continue
-        if style_a != style_b:
-            return count
-        size = min(len(left_a), len(left_b))
-        head_a = left_a[-size:] if back else left_a[:size]
-        head_b = left_b[-size:] if back else left_b[:size]
-        if head_a == head_b:
-            count += cell_len(head_a)
-            left_a = left_a[:-size] if back else left_a[size:]
-            left_b = left_b[:-size] if back else left_b[size:]
-            continue
-        pairs = zip(reversed(head_a), reversed(head_b), strict=True) if back else zip(head_a, head_b, strict=True)
-        for x, y in pairs:
-            if x != y:
-                return count
-            count += get_character_cell_size(x)
-        return count
+        for character in segment.text:
+            size = get_character_cell_size(character)
+            if size == 0 and out:  # it is drawn over the one before
+                out[-1] = ((out[-1][0] or "") + character, out[-1][1])
+                continue
+            out += [(character, style), *([(None, style)] * (size - 1))]
+    return out
 
 
 def _words(line: Line) -> Iterable[Span]:
     for text, names in line:
-        for word in _split(visible(text)):
+        for word in _split(shown(text)):
             yield word, names
 
 

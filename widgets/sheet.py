@@ -75,9 +75,10 @@ class Sheet(Widget, can_focus=True):
             self.refresh()
             return
         regions = [
-            Region(span[0], y, span[1] - span[0], 1)
+            Region(start, y, end - start, 1)
             for y, (a, b) in enumerate(zip(self._drawn, new, strict=True))
-            if a is not b and (span := differing(a, b)) is not None
+            if a is not b and a != b
+            for start, end in differing(a, b)
         ]
         self._drawn = new
         if regions:

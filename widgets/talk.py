@@ -101,7 +101,8 @@ class Talk(Sheet):
         if page.session != self._page.session:
             self._at = self._here = self._marked = None
             self._open.clear()
-            self._said.clear()
+            if self._page.session is not None:  # what came before the first page is of this session
+                self._said.clear()
             self._far = 1
         self._page = page
         here = {item.entry for item in page.items}
@@ -330,7 +331,7 @@ class Talk(Sheet):
         last = (items[-1].entry, self._lay(items[-1]).height - 1)
         if self._page.last and bottom == last and (down or top != self._at) and self._here in (None, last):
             self._at = self._here = None
-        elif bottom == last:
+        elif self._page.last and bottom == last:  # where a page ends before, the next one has more
             self._at = top
 
     def _look_ahead(self, *, asking: bool = False) -> None:

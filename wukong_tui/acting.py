@@ -53,16 +53,16 @@ class Acting:
         """Give the session a prompt; while looking back, ask first where it should go."""
         app = self._app
         if app.state.live:
-            app.run_worker(self._say(text), group="prompts")
+            app.beside(self._say(text), "prompts")
             return
         from wukong_tui.screens.branch import BranchScreen
 
         def chosen(where: str | None) -> None:
             if where == "live":
                 app.looking.do_live(None)
-                app.run_worker(self._say(text), group="prompts")
+                app.beside(self._say(text), "prompts")
             elif where == "fork":
-                app.run_worker(self._say(text, fork=app.state.cursor), group="prompts")
+                app.beside(self._say(text, fork=app.state.cursor), "prompts")
             else:
                 app.prompt.put(text)
 
@@ -88,21 +88,21 @@ class Acting:
         app = self._app
         if name == "model" and argument:
             app.model_name = argument
-            app.run_worker(self._renew(), group="prompts")
+            app.beside(self._renew(), "prompts")
         elif name == "model":
             app.notify_person("Name a model: /model NAME. `wukong models` lists what can be asked from here.")
         elif name == "mode" and argument in MODES:
             app.permissions = argument
-            app.run_worker(self._renew(), group="prompts")
+            app.beside(self._renew(), "prompts")
         elif name == "mode":
             app.notify_person(f"A mode is one of {', '.join(MODES)}.")
         elif name == "new":
             self._fresh = True
             app.notify_person("The next prompt begins a new session.")
         elif name == "scan":
-            app.run_worker(self._act("scan", {}), group="acts")
+            app.beside(self._act("scan", {}), "acts")
         elif name in BY_NAME:
-            app.run_worker(app.do(BY_NAME[name]), group="acts")
+            app.beside(app.do(BY_NAME[name]), "acts")
 
     async def _renew(self) -> None:
         """Tell the session what it may use and do from now on."""
@@ -134,7 +134,7 @@ class Acting:
         app.prompt.history = await app.desk.study(said)
 
     def do_interrupt(self, _: events.Key | None) -> None:
-        self._app.run_worker(self._interrupt(), group="acts")
+        self._app.beside(self._interrupt(), "acts")
 
     async def _interrupt(self) -> None:
         app = self._app
@@ -156,7 +156,7 @@ class Acting:
         if self.rehearsal is None or not app.state.live or self.rehearsal.over or app.state.session is None:
             return False
         self._held = not self._held
-        app.run_worker(self._hold(app.state.session, self._held), group="acts")
+        app.beside(self._hold(app.state.session, self._held), "acts")
         return True
 
     async def _hold(self, session: str, held: bool) -> None:
@@ -186,7 +186,7 @@ class Acting:
                 self._app.notify_person("It waits for your answer; enter shows it again.")
                 return
             allow, reason = answer.allow, answer.reason
-            self._app.run_worker(self._answer(approval.operation, allow, reason), group="acts")
+            self._app.beside(self._answer(approval.operation, allow, reason), "acts")
 
         self._app.push_screen(ApprovalScreen(approval.session, approval.capability, approval.arguments), answered)
 
@@ -216,7 +216,7 @@ class Acting:
         self._preview("revert", {"operations": [f"op:{app.state.cursor}"]})
 
     def _preview(self, name: str, arguments: dict[str, Any]) -> None:
-        self._app.run_worker(self._previewed(name, arguments), group="acts", exclusive=True)
+        self._app.beside(self._previewed(name, arguments), "previews", exclusive=True)
 
     async def _previewed(self, name: str, arguments: dict[str, Any]) -> None:
         """Show what an act would do; do it on a yes."""
@@ -304,12 +304,12 @@ class Acting:
             if index is not None:
                 if offered[index].mode == "time" and app.state.mode == "work":
                     app.looking.switch_to("time")
-                app.run_worker(app.do(offered[index]), group="acts")
+                app.beside(app.do(offered[index]), "acts")
 
         app.push_screen(PickerScreen("Actions", items), chosen)
 
     def do_sessions(self, _: events.Key | None) -> None:
-        self._app.run_worker(self._sessions(), group="acts", exclusive=True)
+        self._app.beside(self._sessions(), "previews", exclusive=True)
 
     async def _sessions(self) -> None:
         from wukong_tui.screens.picker import Item, PickerScreen
@@ -347,7 +347,7 @@ class Acting:
         app = self._app
 
         def search(text: str) -> None:
-            app.run_worker(app.looking.search(text), group="search", exclusive=True)
+            app.beside(app.looking.search(text), "search", exclusive=True)
 
         self._question("Search every version", "a text, exactly", search)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.dom import DOMNode
@@ -17,6 +19,7 @@ from textual.geometry import Region
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import Worker, WorkerState
 
 from runtime.protocol import Advanced, Delta, Event
 from themes import Theme, load
@@ -34,7 +37,7 @@ from widgets.talk import Talk
 from widgets.timeline import Timeline
 from widgets.why import Why
 from workspace.errors import WorkspaceError
-from wukong_tui import saying
+from wukong_tui import cropped, saying
 from wukong_tui.acting import COMMANDS, Acting
 from wukong_tui.actions import ACTIONS, Action
 from wukong_tui.desk import Desk
@@ -47,6 +50,8 @@ from wukong_tui.terminal import Driver, backlog
 if TYPE_CHECKING:
     from wukong_tui.views.frames import Frames
 
+LOG = "office.log"
+"""What went wrong in an office, beside the history."""
 MAIN = 1
 """The branch that is looked at."""
 PACE = 1 / 30
@@ -79,6 +84,7 @@ class Office(App[None]):
     def __init__(self, desk: Desk | None, root: Path, *, theme: str = "dark", model: str | None = None,
                  permissions: str = "ask") -> None:  # fmt: skip
         super().__init__(driver_class=Driver)
+        cropped.install()
         self.desk = desk or Desk(root, None, self.told)
         self.root = root
         self.state = State()
@@ -187,6 +193,10 @@ class Office(App[None]):
                 self.show(await self.make(moves))
             except WorkspaceError as error:
                 self.notify_person(str(error))
+            except Exception as error:  # a pane that cannot be drawn is no reason to go
+                if self.is_headless:
+                    raise
+                self.trouble(error)
             if not self._pressed.is_set():  # what others do is shown at our pace, what a key does at once
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._pressed.wait(), PACE)
@@ -271,6 +281,47 @@ class Office(App[None]):
         while len(self.texts) > 8:
             self.texts.pop(next(iter(self.texts)))
 
+    # -- what goes wrong
+
+    def trouble(self, error: BaseException) -> None:
+        """Say that something of ours failed; the office goes on, and its log has the rest."""
+        where = self._note_down(error)
+        self.notify_person(f"Something here failed: {type(error).__name__}. {where} has the rest; nothing is lost.")
+
+    def _fatal_error(self) -> None:
+        """End with one sentence: what runs goes on, and what is written is safe."""
+        error = self._exception
+        if error is None or self.is_headless:
+            super()._fatal_error()
+            return
+        where = self._note_down(error)
+        text = f"The office ended: {type(error).__name__}. What runs goes on, nothing is lost; {where} has the rest."
+        self._exit_renderables.append(Text(text))
+        self._close_messages_no_wait()
+
+    def _note_down(self, error: BaseException) -> str:
+        """Write an error into the log beside the history; the name of the log."""
+        lines = traceback.format_exception(error)
+        if self.desk.folder is None:
+            return "Nothing"
+        log = self.desk.folder / LOG
+        with suppress(OSError):
+            log.write_text("".join([*_tail(log), f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n", *lines]), "utf-8")
+        return str(log)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Something done beside the keys has failed."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            error = event.worker.error
+            if isinstance(error, WorkspaceError):
+                self.notify_person(str(error))
+            else:
+                self.trouble(error)
+
+    def beside(self, work: Awaitable[Any], group: str, *, exclusive: bool = False) -> None:
+        """Do something beside the keys; where it fails, the office goes on."""
+        self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
+
     # -- Textual
 
     async def on_mount(self) -> None:
@@ -286,7 +337,7 @@ class Office(App[None]):
 
     def _start(self) -> None:
         """Begin to make frames, once the empty panes are drawn: what that takes has to be loaded first."""
-        self.run_worker(self._begin(), name="frames", group="frames", exclusive=True)
+        self.beside(self._begin(), "frames", exclusive=True)
 
     async def _begin(self) -> None:
         from wukong_tui.views.frames import Frames  # after the first frame is drawn: it brings the database
@@ -295,9 +346,9 @@ class Office(App[None]):
         await self.desk.open()
         if self.acting.rehearsal is not None:
             self._frames.story = self.acting.rehearsal.at
-            self.run_worker(self.acting.rehearsal.begin(), group="rehearsal")
+            self.beside(self.acting.rehearsal.begin(), "rehearsal")
         self.wake()
-        self.run_worker(self.acting.remember(), group="history")
+        self.beside(self.acting.remember(), "history")
         await self.frames()
 
     async def on_unmount(self) -> None:
@@ -336,7 +387,7 @@ class Office(App[None]):
 
     def on_prompt_paths_wanted(self) -> None:
         """A document is about to be named."""
-        self.run_worker(self.acting.offer_paths(), group="paths", exclusive=True)
+        self.beside(self.acting.offer_paths(), "paths", exclusive=True)
 
     def on_timeline_chosen(self, message: Timeline.Chosen) -> None:
         """Somebody chose an act in the timeline."""
@@ -392,6 +443,13 @@ class Office(App[None]):
 
     def _get_dom_base(self) -> DOMNode:
         return self.screen_stack[0] if self.screen_stack else super()._get_dom_base()
+
+
+def _tail(log: Path) -> list[str]:
+    """The newest lines of a log that is kept small."""
+    with suppress(OSError):
+        return log.read_text("utf-8", "replace").splitlines(keepends=True)[-400:]
+    return []
 
 
 def put(widget: Widget, region: Region | None) -> None:

@@ -38,6 +38,8 @@ class Desk:
         self._stack = AsyncExitStack()
         self._listening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self.folder: Path | None = None
+        """Where the history lies, once it is open."""
         self.attached: dict[str, Any] = {}
         """What the host said when we attached: sessions at work, texts in flight, approvals waiting."""
 
@@ -54,6 +56,7 @@ class Desk:
             reader = Reader(self.root, store=self._store)
             await self._stack.enter_async_context(reader)
             self._readers.append(reader)
+        self.folder = await self.read(lambda history: history.store.folder)
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ class Rehearsal:
             lambda history: (history.document(FLOOR), self._demo.session(history))
         )
         app.state.pinned = True
-        app.run_worker(self._count, thread=True, group="estimate")
+        app.beside(self._count(), "estimate")
         if self._resume:
             app.looking.switch_to("time")
             return
@@ -69,11 +69,8 @@ class Rehearsal:
             self.over = True
             self._app.looking.focus("document")
 
-    def _count(self) -> None:
+    async def _count(self) -> None:
         """What one tool call for each bottle would have cost, for the meter; counted once, in a thread."""
-        tokens = one_by_one(BOTTLES, self._demo.prompt)
-        self._app.call_from_thread(self._estimated, f"one tool call per item would have cost ~{tokens:,} tokens")
-
-    def _estimated(self, note: str) -> None:
-        self._app.pane("meter").note = note
+        tokens = await asyncio.to_thread(one_by_one, BOTTLES, self._demo.prompt)
+        self._app.pane("meter").note = f"one tool call per item would have cost ~{tokens:,} tokens"
         self._app.wake()

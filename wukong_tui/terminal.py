@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import codecs
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from textual import events
@@ -72,6 +74,11 @@ def _partial(data: str) -> int:
     return next((n for n in range(min(len(END) - 1, len(data)), 0, -1) if END.startswith(data[-n:])), 0)
 
 
+def lenient(_: str) -> Callable[[], codecs.IncrementalDecoder]:
+    """A decoder of UTF-8 that reads any other byte as ``\ufffd``: nothing typed or pasted ends the program."""
+    return partial(codecs.getincrementaldecoder("utf-8"), "replace")
+
+
 class Driver(linux_driver.LinuxDriver):
     """A terminal whose mouse reports clicks, drags and the wheel, and not every motion."""
 
@@ -87,6 +94,7 @@ class Driver(linux_driver.LinuxDriver):
 
     def run_input_thread(self) -> None:
         linux_driver.XTermParser = KeyParser  # type: ignore[attr-defined]  # it has no other place for one
+        linux_driver.getincrementaldecoder = lenient  # type: ignore[attr-defined,assignment]  # nor for this
         super().run_input_thread()
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from runtime.client import Client
+from runtime.protocol import Open, Prompt, Stop
+from tests.runtime.office import turn, write_cassette
 from tests.terminal.live import Line
 from workspace import Act, Workspace
 
@@ -31,6 +36,7 @@ def rows(lab: Lab) -> Iterator[Row]:
     root, store, count = _workspace(lab)
     yield from _first_frame(lab, root, store, count)
     yield from _steps(lab, root, store, count)
+    yield from _agents(lab)
     yield from _streaming(lab)
 
 
@@ -124,10 +130,67 @@ def _pressed(line: Line, key: str) -> tuple[float, int]:
 def _streaming(lab: Lab) -> Iterator[Row]:
     lab.say("streaming a reply")
     figures = streaming.figures(lab.quick)
-    for turn in (1, 20):
-        ours, theirs = figures[f"ours_{turn}"], figures[f"textual_{turn}"]
-        yield Row(f"CPU to show a streamed reply of 1.9 kB, turn {turn}, beside Textual's Markdown", duration(ours),
-                  duration(theirs), ours / theirs, Target(1 / 20) if turn == 20 else None)  # fmt: skip
+    for number in (1, 20):
+        ours, theirs = figures["talk"][f"cpu_{number}"], figures["markdown"][f"cpu_{number}"]
+        what = f"CPU to show a streamed reply of 1.9 kB, turn {number}, beside one Markdown widget of Textual"
+        target = Target(1 / 20) if number == 20 else None
+        yield Row(what, duration(ours), duration(theirs), ours / theirs, target)
+
+
+def _agents(lab: Lab) -> Iterator[Row]:
+    """A hundred sessions at work in the host, about a turn a second each, and keys pressed beside them."""
+    count = lab.scaled(100, 30)
+    lab.say(f"{count} agents at work")
+    root, store = lab.folder / "agents", lab.folder / "agents-store"
+    root.mkdir()
+    (root / "floor.txt").write_text("a floor\n" * 40, "utf-8")
+    with Workspace.open(root, store=store) as work:
+        work.scan()
+    said = "I look once more, and write down what I see, word by word. " * 2
+    turns = [turn(said, ("write", {"path": f"note-{n % 9}.txt", "text": f"{n}\n" * 20})) for n in range(60)]
+    cassette = write_cassette(lab.folder / "agents.toml", [*turns, turn("Done.")])
+    cassette.write_text(f"pace = {len(said)}\n{cassette.read_text('utf-8')}", "utf-8")
+    stop, ready = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(_work(root, store, cassette, count, ready, stop)))
+    thread.start()
+    try:
+        ready.wait(60)
+        with _open(root, store) as office:
+            while b"floor.txt" not in office.raw and b"note-" not in office.raw:
+                office.read(0.05)
+            office.type("ctrl+t", "4")
+            waited = []
+            for _ in range(lab.scaled(200, 60)):
+                deadline = time.monotonic() + 0.05
+                while time.monotonic() < deadline:
+                    office.read(0.01)
+                start = time.monotonic()
+                office.type("n")
+                seen = len(office.raw)
+                while b"searched" not in office.raw[seen:] and time.monotonic() < start + 5:
+                    office.read(0.005)
+                waited.append(time.monotonic() - start)
+                office.type("d")
+    finally:
+        stop.set()
+        thread.join()
+    answer = percentile(waited, 95)
+    yield Row(f"{count} agents at work: a key's first answer, p95", duration(answer), "", None,
+              Target(0.05, seconds=True), answer)  # fmt: skip
+
+
+async def _work(
+    root: Path, store: Path, cassette: Path, count: int, ready: threading.Event, stop: threading.Event
+) -> None:
+    """Keep sessions at work in the host of a workspace."""
+    async with Client.connect(root, store=store) as client:
+        for number in range(count):
+            session = await client.call(Open(model=f"cassette:{cassette}", mode="auto"))
+            await client.call(Prompt(session, f"Look after the floor, {number}."))
+        ready.set()
+        while not stop.is_set():
+            await asyncio.sleep(0.1)
+        await client.call(Stop())
 
 
 def _memory(process: int) -> int:

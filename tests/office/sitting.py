@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from runtime import acts
@@ -18,6 +20,10 @@ from wukong_tui.desk import Desk
 
 PLACE = Path("/srv/warehouse")
 """Where the workspace seems to be, on the screen."""
+PATIENCE = 20.0
+"""Seconds to wait for something to become so."""
+PASSING = ("paths", "complete", "history", "search")
+"""Groups of work that is over before anybody presses another key."""
 
 
 class Beside(Desk):
@@ -80,7 +86,7 @@ class Still(Office):
             and not self._wake.is_set()
             and not self._moves
             and not self._making
-            and not any(worker.is_running and worker.group == "paths" for worker in self.workers)
+            and not any(worker.is_running and worker.group in PASSING for worker in self.workers)
         )
 
     _making = False
@@ -94,26 +100,67 @@ class Still(Office):
 
 
 async def rest(pilot: Pilot[None]) -> None:
-    """Wait until the screen stands still."""
-    app = pilot.app
-    assert isinstance(app, Still)
+    """Wait until the screen stands still: no message waits, no frame is on its way."""
+    app = seat(pilot)
     calm = 0
     while calm < 3:
-        await pilot.pause()
+        await pilot.pause(0 if app.quiet else 0.002)
         calm = calm + 1 if app.quiet else 0
-        if not app.quiet:
-            await asyncio.sleep(0.005)
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Wait until something is so, and the screen stands still."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"It never came to that:\n{seat(pilot).text}")
+        await pilot.pause(0.002)
+    await rest(pilot)
+
+
+def send(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys without waiting for what they do, as a held key does."""
+    app = seat(pilot)
+    for key in keys:
+        name = key if len(key) > 1 or key.isalnum() else _character_to_key(key)
+        driver = app._driver
+        assert driver is not None
+        event = events.Key(name, " " if key == "space" else key if len(key) == 1 else None)
+        event.set_sender(app)
+        driver.send_message(event)
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
     """Press keys one by one, and see what each has done."""
     for key in keys:
-        await pilot.press(key)
+        send(pilot, key)
         await rest(pilot)
 
 
+async def write(pilot: Pilot[None], text: str) -> None:
+    """Type a text, in which a line feed is a new line of the prompt."""
+    names = {" ": "space", "\n": "ctrl+j"}
+    send(pilot, *(names.get(character, character) for character in text))
+    await rest(pilot)
+
+
+async def go(pilot: Pilot[None], where: str) -> None:
+    """Go where an address leads."""
+    await press(pilot, "colon")
+    await write(pilot, where)
+    await press(pilot, "enter")
+
+
+def seat(pilot: Pilot[None]) -> Still:
+    """The office that a pilot sits at."""
+    assert isinstance(pilot.app, Still)
+    return pilot.app
+
+
 @asynccontextmanager
-async def sitting(story: Story, size: tuple[int, int] = (120, 40), *, rehearsal: Any = None, **more: Any) -> AsyncIterator[Pilot[None]]:
+async def sitting(
+    story: Story, size: tuple[int, int] = (120, 40), *, rehearsal: Any = None, **more: Any
+) -> AsyncIterator[Pilot[None]]:
     """Somebody sits at the story; the first frame is drawn."""
     app = Still(story, **more)
     if rehearsal is not None:

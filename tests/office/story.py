@@ -1,4 +1,4 @@
-"""A piece of work that is always the same: the same entries, numbers and times, for looking at and walking through."""
+"""A piece of work that is always the same: the same entries, numbers and times."""
 
 from __future__ import annotations
 
@@ -84,7 +84,10 @@ def book(row: str, bottles: int) -> int:
 if __name__ == "__main__":
     print(book("A", 480))
 '''
-WIDE = "item\tname\tcount\n酒\t紹興酒 (大)\t12\nтара\tящик\t3\ncafe\u0301\tnai\u0308ve\t7\nesc\t\x1b[31mred\x1b[0m\t1\n長\t" + "漢字" * 60 + "\t9\n"
+WIDE = (
+    "item\tname\tcount\n酒\t紹興酒 (大)\t12\nтара\tящик\t3\ncafe\u0301\tnai\u0308ve\t7\n"
+    "esc\t\x1b[31mred\x1b[0m\t1\n長\t" + "漢字" * 60 + "\t9\n"
+)
 FLOOR = "".join(f"{row}{bay:02} {'-' if row == 'A' else 'x'}\n" for row in "AE" for bay in range(1, 41))
 
 
@@ -254,7 +257,9 @@ def tell(story: Story) -> None:
     work.record(Act(kind="session", name="opus-5", actor="ann", session=SESSION, detail=detail))
 
     story.say(ASKED)
-    story.ask("I look at the floor first.", Usage(input=1_204, output=85, cost=4_900_000), ("read", {"path": "floor.txt"}))
+    story.ask(
+        "I look at the floor first.", Usage(input=1_204, output=85, cost=4_900_000), ("read", {"path": "floor.txt"})
+    )
     story.call("read", {"path": "floor.txt"}, FLOOR[:80])
     story.ask(REPLY, Usage(input=1_890, output=412, cached=1_024, cost=8_100_000))
     story.mark("found")

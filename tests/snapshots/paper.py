@@ -14,6 +14,7 @@ from rich.style import Style
 from tests.office.sitting import Still
 from themes import NAMES, load
 from widgets.paint import Ink
+from widgets.panel import Panel
 
 HERE = Path(__file__).parent
 WRITING = "WUKONG_SNAPSHOTS"
@@ -27,13 +28,13 @@ Look = tuple[str, str, str]
 
 
 def screen(app: Still) -> str:
-    """What is on the screen now, as the text of a snapshot."""
-    width, height = app.size
+    """What is on the screen now, as the text of a snapshot; of a dialog only itself."""
     strips = app.screen._compositor.render_strips()
+    region = app.screen.query_one(Panel).region if len(app.screen_stack) > 1 else app.size.region
     names = _names(app.look_theme.name)
     rows, runs = [], []
-    for y in range(height):
-        strip = strips[y].crop(0, width)
+    for y in range(region.y, region.bottom):
+        strip = strips[y].crop(region.x, region.right)
         rows.append(strip.text.rstrip())
         runs.append(_runs(strip, names))
     return "\n".join([*rows, EDGE, *_grouped(runs), ""])
@@ -86,9 +87,13 @@ def _names(theme: str) -> dict[Look, str]:
 
 @dataclass(slots=True)
 class Album:
-    """The snapshots of one size and theme: each screen is compared with its file, or written to it."""
+    """The snapshots of one size and theme: each screen is compared with its file, or written to it.
+
+    A file in an album ``like`` another one holds only the rows that differ from that one's.
+    """
 
     name: str
+    like: str = ""
     seen: list[str] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
 
@@ -99,6 +104,8 @@ class Album:
     def take(self, title: str, app: Still) -> None:
         """Compare the screen with the snapshot of this title."""
         now, path = screen(app), self.folder / f"{title}.txt"
+        if self.like:
+            now = _beside(f"{self.like}/{title}.txt", now)
         self.seen.append(title)
         if os.environ.get(WRITING) == "write":
             self.folder.mkdir(exist_ok=True)
@@ -109,19 +116,35 @@ class Album:
             self.differing.append(f"{self.name}/{title}.txt\n{difference(was, now)}")
 
     def close(self) -> None:
-        """Say which screens differ, if any; and which snapshots nobody makes any more."""
+        """Find the snapshots that nobody makes any more."""
         stale = {path.stem for path in self.folder.glob("*.txt")} - set(self.seen)
         if os.environ.get(WRITING) == "write":
             for title in stale:
                 (self.folder / f"{title}.txt").unlink()
             return
         self.differing += [f"{self.name}/{title}.txt is made by no test any more." for title in sorted(stale)]
-        if self.differing:
-            how = (
-                f"{len(self.differing)} of {len(self.seen)} screens differ. To look and to accept:"
-                f" {WRITING}=write pytest tests/snapshots, then git diff tests/snapshots."
-            )
-            raise AssertionError("\n\n".join([how, *self.differing, how]))
+
+
+def close(*albums: Album) -> None:
+    """Say which screens of these albums differ, if any."""
+    for album in albums:
+        album.close()
+    differing = [text for album in albums for text in album.differing]
+    if differing:
+        how = (
+            f"{len(differing)} of {sum(len(album.seen) for album in albums)} screens differ. To look and to accept:"
+            f" {WRITING}=write pytest tests/snapshots, then git diff tests/snapshots."
+        )
+        raise AssertionError("\n\n".join([how, *differing, how]))
+
+
+def _beside(other: str, now: str) -> str:
+    """A snapshot as what it shows otherwise than another one."""
+    path = HERE / other
+    was = path.read_text("utf-8").splitlines() if path.exists() else []
+    pairs = enumerate(zip_longest(was, now.splitlines(), fillvalue=""), 1)
+    rows = [f"{number}: {b}" for number, (a, b) in pairs if a != b]
+    return "\n".join([f"As in {other}{', but for these lines:' if rows else '.'}", *rows, ""])
 
 
 def difference(was: str, now: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pyte
 import pytest
@@ -25,18 +26,21 @@ ALL = "\n".join(TEXTS)
 
 _COLOUR = r"(?:3|4)8;(?:2;\d{1,3};\d{1,3};\d{1,3}|5;\d{1,3})"
 OURS = re.compile(
-    rb"\x1b\[(?:0|(?:[1-47];)*%(colour)s(?:;%(colour)s)?|[1-47](?:;[1-47])*)m"  # styles of a theme, always with a colour
+    rb"\x1b\[(?:0|(?:[1-47];)*%(colour)s(?:;%(colour)s)?|[1-47](?:;[1-47])*)m"  # styles of a theme
     rb"|\x1b\[\d+;\d+H"  # where the next text goes
-    rb"|\x1b\[\?(?:1049|1000|1002|1004|1006|2004|2026|25|7)[hl]|\x1b\[\?2026\$p|\x1b\[\?2048\$p|\x1b\[>1u|\x1b\[<u"
-    % {b"colour": _COLOUR.encode()}
+    rb"|\x1b\]22;[a-z-]*\x07"  # the shape of the mouse pointer
+    rb"|\x1b\[\?(?:2026|25)[hl]" % {b"colour": _COLOUR.encode()}
 )
 """All that the office itself writes besides text."""
-FIRST = re.compile(rb"^.*?\x1b\[\?1049h", re.DOTALL)
+FIRST = re.compile(rb"^.*?\x1b\[\?1049h(?:\x1b\[(?:\?[\d;]+\$?[hlp]|>\d+u))*", re.DOTALL)
+"""How the office begins on a terminal."""
+LAST = re.compile(rb"(?:\x1b\[(?:\?[\d;]+l|<u))*\x1b\[\?1049l.*$", re.DOTALL)
+"""How it leaves one."""
 
 
 def harmless(raw: bytes, size: tuple[int, int]) -> None:
     """Fail where anything reached the terminal that acts and that the office does not write by itself."""
-    raw = raw[: raw.rindex(b"\x1b[?1049l")] if b"\x1b[?1049l" in raw else raw
+    raw = LAST.sub(b"", raw)
     rest = OURS.sub(b"", FIRST.sub(b"", raw))
     found = re.search(rb"[\x00-\x1f\x7f]", rest)
     assert found is None, rest[max(0, found.start() - 60) : found.start() + 60]
@@ -51,11 +55,20 @@ def test_the_judge_lets_no_hostile_text_pass() -> None:
     passed = set()
     for name, text in HOSTILE.items():
         try:
-            harmless(b"\x1b[?1049h" + text, (80, 24))
+            harmless(b"\x1b[?1049h " + text, (80, 24))
             passed.add(name)
         except (AssertionError, UnicodeDecodeError):
             continue
     assert passed == {"markup", "markup link", "spaces", "dash", "braces"}
+
+
+def cassette_of(path: Path, turns: list[dict[str, Any]], *, pace: int = 0) -> Path:
+    """A cassette; TOML knows no halves of characters beyond the first plane."""
+    text = write_cassette(path, turns).read_text("utf-8")
+    pair = r"(?<!\\)\\u(d[89ab]..)\\u(d[c-f]..)"
+    whole = re.sub(pair, lambda m: bytes.fromhex(m[1] + m[2]).decode("utf-16-be"), text)
+    path.write_text(f"pace = {pace}\n{whole}", "utf-8")
+    return path
 
 
 @pytest.fixture
@@ -64,12 +77,17 @@ async def hostile(place: Place) -> list[str | Path]:
     with Workspace.open(place.root) as work:
         for name, raw in zip(NAMES, HOSTILE.values(), strict=True):
             word = os.fsdecode(raw)
-            act = Act(kind="capability", name=word, actor=word, session=word, detail={"capability": word, "message": word})
+            act = Act(
+                kind="capability", name=word, actor=word, session=word, detail={"capability": word, "message": word}
+            )
             work.write(name, b"first\n" + raw + b"\n" + raw * 2, act=act)
             work.write(name, b"second\n" + raw + b" and more\n" + raw * 3 + b"\n", act=Act(name=word, actor=word))
             work.record(Act(kind="session", session=word, name=word, detail={"model": word, "mode": word}))
             work.record(Act(kind="prompt", name=word, session=word, actor=word), payload=raw)
-            work.record(Act(kind="lesson", session=word), payload=lessons.pack(word, word, word, word, 1, False))
+            work.record(
+                Act(kind="lesson", session=word),
+                payload=lessons.pack(*[raw.decode("utf-8", "replace")] * 4, 1, False),
+            )
             work.record(Act(kind="model", name=word, session=word, model=word), outcome=f"failed{word}")
         work.scan()
     steps = [{"title": text, "check": {"document": "no", "contains": text, "says": text}} for text in TEXTS]
@@ -80,17 +98,17 @@ async def hostile(place: Place) -> list[str | Path]:
         turn(ALL, ("plan", {"action": "finish", "note": ALL}), ("read", {"path": NAMES[0]})),
         turn(ALL),
     ]  # fmt: skip
-    cassette = write_cassette(place.root.parent / "first.toml", played)
+    cassette = cassette_of(place.root.parent / "first.toml", played)
     async with office.office(place.root, cassette) as desk:
         session = await office.begin(desk)
-        assert (await office.prompt(desk, session, ALL)).outcome == "done"
+        said = await office.prompt(desk, session, ALL)
+        assert said.outcome == "done", said.detail
     asked = [
-        turn(ALL, ("write", {"path": "\x1b]0;owned\x07", "content": ALL, "\x1b[5m": ALL}), ("run", {"command": ALL})),
+        turn(ALL, ("write", {"path": "\x1b]0;owned\x07", "content": ALL}), ("run", {"command": ALL})),
         turn(ALL),
     ]
     named = place.root.parent / "c\x1b[5;41m\u202e.toml"
-    write_cassette(named, asked)
-    named.write_text(f"pace = 4000\n{named.read_text()}")
+    cassette_of(named, asked, pace=4000)
     return office_command(place.root, "--model", f"cassette:{named}")
 
 
@@ -103,7 +121,14 @@ def brief(terminal: Terminal) -> None:
     terminal.settle(0.03)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(SIZES[0], id="200x60", marks=pytest.mark.long),
+        pytest.param(SIZES[1], id="120x40", marks=pytest.mark.long),
+        pytest.param(SIZES[2], id="80x24"),
+    ],
+)
 def test_hostile_texts_are_drawn_on_every_surface_and_never_obeyed(
     size: tuple[int, int], place: Place, hostile: list[str | Path]
 ) -> None:
@@ -113,7 +138,7 @@ def test_hostile_texts_are_drawn_on_every_surface_and_never_obeyed(
         approving(terminal)
         looking(terminal, place)
         asking(terminal)
-        terminal.type(b"?").until("Take back").type("esc")
+        terminal.type(b"?").until("one version").type("esc").settle()
         live(terminal.type(b"G"))
         assert terminal.leave() == 0
         harmless(bytes(terminal.raw), size)
@@ -132,13 +157,6 @@ def typing(terminal: Terminal) -> None:
         terminal.type(letters).settle()
         terminal.type(b"\x1b[B" * 3).settle()
         clear(terminal)
-    for text in TEXTS[::9]:
-        paste(terminal, f"/model x {text}".replace("\n", " ").encode())
-        terminal.type("esc", "enter").settle(0.05)
-        clear(terminal)
-    paste(terminal, b"/mode \x1b[5mx")
-    terminal.type("enter").settle()
-    clear(terminal)
 
 
 def clear(terminal: Terminal) -> None:
@@ -149,18 +167,19 @@ def clear(terminal: Terminal) -> None:
 
 def approving(terminal: Terminal) -> None:
     """A reply that streams, and two calls of it that have to be allowed."""
+    terminal.type(b"/new\r").until("begins a new session").settle()
     paste(terminal, "\x9b5;41mred \u202egnp \u009d0;owned".encode())
     terminal.type("enter").until(" asks", patience=60.0)
     terminal.settle(0.5)
     for _ in range(12):
         terminal.type("pgdn")
         brief(terminal)
-    terminal.type(b"y").settle(0.3)
-    terminal.type(b"y").until("Allow run").settle(0.5)
     terminal.type(b"n").settle()
     paste(terminal, ALL.encode())
     terminal.settle()
-    terminal.type("enter").until(lambda t: " asks" not in t.text).settle(0.3)
+    terminal.type("enter").settle(0.6)
+    while " asks" in terminal.text:
+        terminal.type(b"y").settle(0.6)
 
 
 def looking(terminal: Terminal, place: Place) -> None:
@@ -213,7 +232,15 @@ def asking(terminal: Terminal) -> None:
         paste(terminal, text)
         terminal.type("enter").settle()
         terminal.type("esc").settle()
-    terminal.type("ctrl+t").until("→").type(b"/sessions\r").until("Sessions").settle()
+    terminal.type("ctrl+t").until("→")
+    for text in TEXTS[::9]:
+        paste(terminal, f"/model x {text}".replace("\n", " ").encode())
+        terminal.type("enter").settle(0.05)
+        clear(terminal)
+    paste(terminal, b"/mode \x1b[5mx")
+    terminal.type("enter").settle()
+    clear(terminal)
+    terminal.type(b"/sessions\r").until("Sessions").settle()
     terminal.type("pgdn", "pgdn").settle()
     terminal.type("enter").settle()
     terminal.type("ctrl+t").until("← → step").settle()

@@ -118,6 +118,11 @@ def test_rows_are_the_characters_that_they_say(parts: list[str]) -> None:
         assert row.start + row.size <= len(text)
 
 
+def test_a_carriage_return_is_no_line() -> None:
+    assert shown("\r\r# ", 24) == shown("␍␍# ", 24)
+    assert Markdown("a\r\nb").source == "a\r\nb"
+
+
 @settings(max_examples=100, deadline=None)
 @given(words=st.lists(st.from_regex(r"[a-z漢]{1,12}", fullmatch=True), min_size=1, max_size=40))
 def test_no_word_is_lost(words: list[str]) -> None:
