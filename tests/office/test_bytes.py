@@ -67,7 +67,7 @@ def test_a_token_meter_tick_sends_its_figures_only(seat: Seat) -> None:
     terminal.until("op 138/138").settle(1.2)
     usage = Usage(input=100, output=11, cost=1_000_000)
     tick = sent(terminal, lambda: story.reply(model, "", usage), "op 139/139")
-    assert told_of("a token meter tick", tick) <= 5_000
+    assert told_of("a token meter tick", tick) <= 2_100
 
 
 def test_a_step_with_one_changed_line_sends_that_line(seat: Seat) -> None:
@@ -75,7 +75,7 @@ def test_a_step_with_one_changed_line_sends_that_line(seat: Seat) -> None:
     terminal.type("left").until("@2").settle(QUIET)
     terminal.type("right").until("@3").settle(QUIET)
     step = sent(terminal, lambda: terminal.type("left"), "@2")
-    assert told_of("a step with one changed line", step) <= 5_500
+    assert told_of("a step with one changed line", step) <= 2_600
 
 
 def test_a_streamed_chunk_sends_its_text(seat: Seat) -> None:
@@ -91,7 +91,7 @@ def test_a_streamed_chunk_sends_its_text(seat: Seat) -> None:
     say(0, "Row A holds ")
     terminal.until("Row A holds").settle(QUIET)
     chunk = sent(terminal, lambda: say(12, "480 bottles"), "Row A holds 480 bottles")
-    assert told_of("a streamed chunk of 11 characters", chunk) <= 180
+    assert told_of("a streamed chunk of 11 characters", chunk) <= 110
 
 
 def test_a_key_that_changes_nothing_sends_nothing(seat: Seat) -> None:
@@ -107,4 +107,4 @@ def test_a_line_of_scrolling_sends_the_document_only(seat: Seat) -> None:
         terminal.type("j")
     terminal.until("line 40 of").settle(QUIET)
     line = sent(terminal, lambda: terminal.type("j"), "line 41 of")
-    assert told_of("one line of scrolling", line) <= 7_500
+    assert told_of("one line of scrolling", line) <= 4_000
