@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runtime.models.names import spoken
 from workspace import Act, Operation, Version, Workspace, WorkspaceError, takeback
 from workspace.addresses import operation_of, resolve, workspace_path
 from workspace.takeback import Plan, Touch
@@ -127,14 +128,8 @@ def label(operation: Operation) -> str:
     """What an operation is for a person: its kind, and its name where that says more."""
     name = operation.name
     if name is not None and operation.model is not None:
-        name = model_name(name)
+        name = spoken(name)
     return operation.kind if not name or name == operation.kind else f"{operation.kind} {name}"
-
-
-def model_name(model: str) -> str:
-    """A model as a person speaks of it: a cassette by its file, without the folders."""
-    kind, _, path = model.partition(":")
-    return f"{Path(path).name} (rehearsed)" if kind == "cassette" else model
 
 
 def by_path(versions: Sequence[Version]) -> list[Version]:

@@ -39,8 +39,10 @@ class Lesson:
 
 
 def pack(step: str, why: str, tried: str, diff: str, tokens: int, estimated: bool) -> bytes:
-    """A lesson as the payload of its entry."""
-    record = {"step": step, "why": why, "tried": tried, "diff": diff, "tokens": tokens, "estimated": estimated}
+    """A lesson as the payload of its entry; bytes that were no text are replaced, for a model is told text."""
+    told = {"step": step, "why": why, "tried": tried, "diff": diff}
+    clean = {name: text.encode("utf-8", "replace").decode("utf-8") for name, text in told.items()}
+    record = {**clean, "tokens": tokens, "estimated": estimated}
     return json.dumps(record, ensure_ascii=True).encode()
 
 

@@ -17,7 +17,9 @@ Mode = Literal["content", "diff", "split"]
 """The content, the change below each other, the change side by side."""
 Shown = tuple[int, int, Mode]
 """Document, version and mode: where a scroll position belongs."""
-WIDE = 100
+HELD = "\u00a0"
+"""Between the words of one part of a line's blame: they are shown together or not at all."""
+WIDE = 88
 """Columns from which the two sides of a change have room beside each other."""
 TWO_NUMBERS = 60
 """Columns from which a diff shows the line numbers of both sides."""
@@ -291,7 +293,7 @@ class Document(Sheet):
         number = "dim" if here else "faint"
         line: list[Span] = []
         if page.need.blame:
-            line.append((pad(blame, blame_width(width)) + " ", "dim"))
+            line.append((pad(_fitting(blame, blame_width(width)), blame_width(width)) + " ", "dim"))
         line.append(("▸", "accent") if here else (" ", ""))
         room = text_width(page.need, page.digits)
         if page.need.mode == "split":
@@ -379,6 +381,14 @@ def _half(line: int | None, text: Text | None, sign: str, digits: int, room: int
     if line is None:
         return [(" " * (digits + 3 + room), "")]
     return [(f"{_number(line, digits)} ", number), *fill(_marked(sign, text, room), room + 2, "")]
+
+
+def _fitting(blame: str, room: int) -> str:
+    """As many of its parts as fit: half an age says nothing."""
+    parts = blame.split(" ")
+    while len(parts) > 1 and cell_len(" ".join(parts)) > room:
+        parts.pop()
+    return " ".join(parts).replace(HELD, " ")
 
 
 def _grouped(blame: tuple[str, ...] | None, rows: Sequence[Row]) -> list[str]:

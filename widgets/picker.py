@@ -62,7 +62,7 @@ class PickerScreen(Dialog[int]):
         total = f"{len(self._items):,}"
         found = len(self._found)
         more = "+" if found == FOUND < len(self._items) else ""
-        return [[(f"{found:,}{more} of {total}" if found < len(self._items) else total, "faint")]]
+        return [[(f"{found:,}{more} of {total}" if found < len(self._items) else f"{total} in all", "faint")]]
 
     def offered(self) -> list[tuple[str, str]]:
         return [("enter", "choose"), ("↑ ↓", "move"), ("esc", "close")]

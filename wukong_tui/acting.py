@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events
 
+from runtime.models.names import meant, spoken
 from runtime.protocol import Act, Answer, Hold, Interrupt, Open
 from runtime.protocol import Prompt as Say
 from workspace.errors import WorkspaceError
 from wukong_tui.actions import ACTIONS, BY_NAME
-from wukong_tui.frame import Approval
+from wukong_tui.frame import Approval, Move
 
 if TYPE_CHECKING:
     from workspace import History
@@ -77,7 +78,8 @@ class Acting:
                     Open(fork=fork, model=app.model_name, mode=app.permissions)
                 )  # fmt: skip
                 app.state.session, self._fresh = session, False
-            app.state.live = True
+            if not app.state.live:
+                app.wake(Move("live"))
             await app.desk.call(Say(session, text))
         except WorkspaceError as error:
             app.prompt.put(text)
@@ -87,13 +89,12 @@ class Acting:
         """Carry out a ``/`` command."""
         app = self._app
         if name == "model" and argument:
-            app.model_name = argument
-            app.beside(self._renew(), "prompts")
+            app.beside(self._renew(meant(argument)), "prompts")
         elif name == "model":
             app.notify_person("Name a model: /model NAME. `wukong models` lists what can be asked from here.")
         elif name == "mode" and argument in MODES:
             app.permissions = argument
-            app.beside(self._renew(), "prompts")
+            app.beside(self._renew(app.model_name), "prompts")
         elif name == "mode":
             app.notify_person(f"A mode is one of {', '.join(MODES)}.")
         elif name == "new":
@@ -104,17 +105,19 @@ class Acting:
         elif name in BY_NAME:
             app.beside(app.do(BY_NAME[name]), "acts")
 
-    async def _renew(self) -> None:
-        """Tell the session what it may use and do from now on."""
+    async def _renew(self, model: str | None) -> None:
+        """Tell the session what it may use and do from now on; without one, the next prompt begins it so."""
         app = self._app
-        if app.state.session is None:
-            app.notify_person(f"{app.model_name or 'The first model found'}, mode {app.permissions}.")
-            return
         try:
-            await app.desk.call(Open(resume=app.state.session, model=app.model_name, mode=app.permissions))
-            app.notify_person(f"{app.model_name or 'The same model'}, mode {app.permissions}.")
+            if app.state.session is None:
+                app.state.session = await app.desk.call(Open(model=model, mode=app.permissions))
+            else:
+                await app.desk.call(Open(resume=app.state.session, model=model, mode=app.permissions))
         except WorkspaceError as error:
             app.notify_person(str(error))
+            return
+        app.model_name = model
+        app.notify_person(f"{spoken(model) if model else 'The same model'}, mode {app.permissions}.")
 
     async def offer_paths(self) -> None:
         """Give the prompt the documents that there are, for ``@``."""
@@ -249,7 +252,8 @@ class Acting:
         except WorkspaceError as error:
             app.notify_person(str(error))
             return
-        app.state.live = True
+        if not app.state.live:
+            app.wake(Move("live"))
         made = done.get("versions") or ()
         count = f"{len(made):,} documents" if len(made) != 1 else "1 document"
         undo = "" if name == "scan" else " U takes it back." if name != "undo" else " Y brings it again."

@@ -11,9 +11,12 @@ from wukong_tui.views import Look
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where the cursor is to go: ``count`` of a kind, or what ``text`` names."""
+    """Where the cursor is to go: ``count`` of a kind, or what ``text`` names; or which document is to be shown.
 
-    kind: Literal["version", "operation", "step", "prompt", "entry", "first", "live", "goto"]
+    Cursor and document change in frames only, so that no frame undoes what was done while it was made.
+    """
+
+    kind: Literal["version", "operation", "step", "prompt", "entry", "first", "live", "goto", "document"]
     count: int = 0
     text: str = ""
 

@@ -340,6 +340,5 @@ class Looking:
         app = self._app
         entry, document = app.state.hits[index]
         self._leave()
-        app.state.document, app.state.pinned = document, True
         app.state.notice = f"{index + 1:,} of {len(app.state.hits):,} versions where {self.searched!r} came or went."
-        app.wake(Move("entry", entry))
+        app.wake(Move("document", document), Move("entry", entry))

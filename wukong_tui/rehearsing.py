@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runtime.protocol import Prompt as Say
 from workspace import History, WorkspaceError
 from wukong_tui.demo import BANNER, BOTTLES, Demo, Scene, one_by_one, scene
+from wukong_tui.frame import Move
 
 if TYPE_CHECKING:
     from wukong_tui.app import Office
@@ -40,10 +41,10 @@ class Rehearsal:
     async def begin(self) -> None:
         """Show the floor, type the prompt and send it; on a demo that was played, hand over at once."""
         app = self._app
-        app.state.document, app.state.session = await app.desk.read(
+        floor, app.state.session = await app.desk.read(
             lambda history: (history.document(FLOOR), self._demo.session(history))
         )
-        app.state.pinned = True
+        app.wake(Move("document", floor))
         app.beside(self._count(), "estimate")
         if self._resume:
             app.looking.switch_to("time")

@@ -23,7 +23,7 @@ TIME_HINTS = (
 
 
 def bar(state: State, frame: Frame, root: Path, shape: Shape, looking: Looking, width: int) -> tuple[Line, Line]:
-    """The left and the right of the bar: where one is; then the notice, or what else is to know."""
+    """The left and the right of the bar: at the right always where one is; a notice has the left while it stands."""
     left: list[Span] = []
     if shape == "narrow":
         for number, pane in enumerate(PANES, 1):
@@ -43,9 +43,10 @@ def bar(state: State, frame: Frame, root: Path, shape: Shape, looking: Looking, 
     short = 40 if shape == "narrow" else 80
     room = width - 4 - cells(left) - cells(right)  # a blank at either end, two between left and right
     at = list(where(frame.look, frame.time, min(short, max(8, room))))
+    right += at
     if state.notice:
-        return left, [(state.notice, "strong"), ("  ", ""), *at]
-    return left, [*right, *at]
+        left = [(clip(state.notice, width - 5 - cells(right)), "strong")]
+    return left, right
 
 
 def hints(width: int) -> Line:

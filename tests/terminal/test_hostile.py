@@ -29,12 +29,14 @@ OURS = re.compile(
     rb"\x1b\[(?:0|(?:[1-47];)*%(colour)s(?:;%(colour)s)?|[1-47](?:;[1-47])*)m"  # styles of a theme
     rb"|\x1b\[\d+;\d+H"  # where the next text goes
     rb"|\x1b\]22;[a-z-]*\x07"  # the shape of the mouse pointer
+    rb"|\r\n"  # between the rows of a whole screen
     rb"|\x1b\[\?(?:2026|25)[hl]" % {b"colour": _COLOUR.encode()}
 )
 """All that the office itself writes besides text."""
+POINTER = re.compile(rb"\x1b\]22;[a-z-]*\x07")
 FIRST = re.compile(rb"^.*?\x1b\[\?1049h(?:\x1b\[(?:\?[\d;]+\$?[hlp]|>\d+u))*", re.DOTALL)
 """How the office begins on a terminal."""
-LAST = re.compile(rb"(?:\x1b\[(?:\?[\d;]+l|<u))*\x1b\[\?1049l.*$", re.DOTALL)
+LAST = re.compile(rb"(?:\x1b\[(?:\?[\d;]+[hl]|<u))*\x1b\[\?1049l.*$", re.DOTALL)
 """How it leaves one."""
 
 
@@ -46,7 +48,7 @@ def harmless(raw: bytes, size: tuple[int, int]) -> None:
     assert found is None, rest[max(0, found.start() - 60) : found.start() + 60]
     assert acting(rest) == set()
     screen = Screen(*size)
-    pyte.ByteStream(screen).feed(raw)
+    pyte.ByteStream(screen).feed(POINTER.sub(b"", raw))  # pyte takes a pointer's shape for a title
     assert {what for what in screen.done if not what.startswith("mode")} == set()
 
 

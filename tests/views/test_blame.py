@@ -28,9 +28,9 @@ def test_the_column_names_version_actor_and_age(folder: Path) -> None:
         work.write("a.txt", b"a\nb\nc\n", act=Act(actor="Ada <a@b>"))
         last = work.write("a.txt", b"a\nB\nc\n", act=Act(actor="agent"))
         view = BlameView()
-        assert [text.rsplit(" ", 2)[0] for text in load(view, work, last)] == ["@1 Ada", "@2 agent", "@1 Ada"]
-        assert load(view, work, last)[1] == "@2 agent 2 s"
-        assert load(view, work, last, top=1, height=1) == ("@2 agent 2 s",)
+        assert [text.rsplit(" ", 1)[0] for text in load(view, work, last)] == ["@1 Ada", "@2 agent", "@1 Ada"]
+        assert load(view, work, last)[1] == "@2 agent 2\u00a0s"
+        assert load(view, work, last, top=1, height=1) == ("@2 agent 2\u00a0s",)
         assert load(view, work, last, top=9) == ()
 
 

@@ -169,7 +169,7 @@ async def test_the_modes_go_round_and_side_by_side_needs_room(work: Workspace) -
             await pilot.pause()
             modes.append(app.document.mode)
         assert modes == ["diff", "split", "content"]
-        await pilot.resize_terminal(90, 11)
+        await pilot.resize_terminal(80, 11)
         for _ in range(2):
             app.document.cycle()
             await pilot.pause()

@@ -6,9 +6,10 @@ import sys
 
 import click
 
+from runtime.models.names import meant
 from workspace.errors import WorkspaceError
 
-from .place import Place, named_model
+from .place import Place
 
 
 @click.command(short_help="Open the office on this terminal; the same as `wukong` alone.")
@@ -45,7 +46,7 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
         place.root(),
         place.store.resolve() if place.store else None,
         theme=theme,
-        model=named_model(model),
+        model=meant(model),
         permissions=mode,
     )
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from workspace import History, Workspace
     from workspace.addresses import Address
 
-CASSETTE = "cassette:"
 NETWORK = "The history lies on a network file system, whose locks cannot be trusted; --store puts it elsewhere."
 
 
@@ -130,11 +129,3 @@ def person() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-
-def named_model(name: str | None) -> str | None:
-    """The model that is meant here: the host has another folder and another environment."""
-    name = name or os.environ.get("WUKONG_MODEL")
-    if name is not None and name.startswith(CASSETTE):
-        return CASSETTE + str(Path(name.removeprefix(CASSETTE)).absolute())
-    return name

@@ -12,6 +12,7 @@ import click
 
 from runtime import meter, protocol
 from runtime.acts import label
+from runtime.models.names import meant
 from runtime.protocol import Advanced, Delta
 from workspace import History, Operation, WorkspaceError
 from workspace.addresses import resolve
@@ -21,7 +22,7 @@ from workspace.workspace import check_not_too_wide
 
 from . import records
 from .common import cell, clock, columns, emit, json_option, note, plural, say, stamp
-from .place import Place, named_model
+from .place import Place
 
 ACCENT = {"fg": "cyan"}
 DIM = {"dim": True}
@@ -57,7 +58,7 @@ def run(
     opened = protocol.Open(
         resume=resume,
         fork=entry,
-        model=named_model(model),
+        model=meant(model),
         mode="read-only" if read_only else "auto" if yes else "ask",
         max_tokens=max_tokens,
         max_cost=None if max_cost is None else round(max_cost * 1e9),

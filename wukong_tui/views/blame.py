@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from widgets.document import HELD
 from workspace import History, Version
 from workspace.blame import Blame
 from wukong_tui.views import Look
@@ -34,7 +35,8 @@ class BlameView:
     def load(self, history: History, look: Look, version: Version, top: int, height: int) -> tuple[str, ...]:
         """``@1,604 agent 2 h`` for the lines from ``top`` (from 0) on, at most ``height``; "" where not known yet.
 
-        Nothing for binary content. Takes about SLICE seconds at most. Raises Damaged.
+        Its three parts are held together by HELD. Nothing for binary content. Takes about
+        SLICE seconds at most. Raises Damaged.
         """
         blame = self.of(history, version)
         stop = min(max(top, 0) + max(height, 0), blame.count)
@@ -45,7 +47,8 @@ class BlameView:
                 out.append("")
                 continue
             who, when = self._maker(history, version.document, origin.version)
-            out.append(" ".join(part for part in (f"@{origin.version:,}", who, age(look.now - when)) if part))
+            parts = (f"@{origin.version:,}", who, age(look.now - when))
+            out.append(" ".join(part.replace(" ", HELD) for part in parts if part))
         return tuple(out)
 
     def of(self, history: History, version: Version) -> Blame:

@@ -46,7 +46,7 @@ class DocumentView:
     def load(self, history: History, look: Look, need: DocumentNeed) -> DocumentPage:
         """The page of ``look.document`` at ``look.cursor``; what cannot be read is a sentence on it."""
         if look.document is None:
-            return DocumentPage(need, sentence="No document is chosen.")
+            return DocumentPage(need, sentence="Nothing is here yet. What is written appears here.")
         page = DocumentPage(need)
         try:
             versions = history.store.versions

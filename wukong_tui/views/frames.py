@@ -58,7 +58,7 @@ class Frames:
             live = move.kind == "live" or (live and target.cursor == cursor)
             pinned = pinned and move.kind != "live"
             stepped = move.kind == "version"
-            if move.kind == "goto" and target.document is not None:
+            if move.kind in ("goto", "document") and target.document is not None:
                 document, pinned = target.document, True
             cursor = target.cursor
         cursor = newest if live else max(0, min(cursor, newest))
@@ -109,6 +109,8 @@ class Frames:
                 return navigate.live(history)
             case "goto":
                 return navigate.parse_goto(history, move.text, document, ask.branch, cursor, ask.now / 1e6)
+            case "document":
+                return Target(cursor, move.count)
 
 
 def followed(history: History, cursor: int, document: int | None, *, live: bool) -> int | None:

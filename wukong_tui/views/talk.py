@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from runtime.acts import model_name
+from runtime.models.names import spoken
 from widgets.talk import TalkNeed, TalkPage
 from widgets.talk_items import FOLDS, Details, Item, Kind, Touched, estimate
 from workspace import Entry, History
@@ -171,8 +171,10 @@ class TalkView:
         return replace(item, details=Details(asked.strip("\n"), result.strip("\n")))
 
     def _model(self, history: History, session: str, begun: Entry, cursor: int) -> str:
+        """Its model, and what it may do without asking."""
         newest = history.store.journal.of_kinds(("settings",), after=begun.id, upto=cursor, session=session)
-        return model_name((newest[-1].name if newest else begun.name) or "")
+        now = newest[-1] if newest else begun
+        return " · ".join(part for part in (spoken(now.name or ""), str(now.detail.get("mode", ""))) if part)
 
     def _place(self, history: History, begun: int, cursor: int) -> tuple[int, int]:
         every = [entry.id for entry in history.store.journal.of_kinds(("session",), after=0, upto=cursor)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 
-from runtime.acts import model_name
+from runtime.models.names import spoken
 from widgets.scrubber import ScrubberPage
 from widgets.timeline import Fold, Row, TimelineNeed, TimelinePage
 from workspace import History, Operation, outline
@@ -139,7 +139,7 @@ def label(operation: Operation) -> str:
     """What an act is for a person, in some words; how it ended where that is not well."""
     kind, name = operation.kind, (operation.name or "")[:LONGEST]
     if operation.model is not None or kind in ("session", "settings"):
-        name = model_name(name)
+        name = spoken(name)
     if kind in ("prompt", "capability"):
         text = name or kind
     elif kind == "attempt":
