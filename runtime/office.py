@@ -189,14 +189,18 @@ class Office:
     async def _open(self, command: protocol.Open) -> Session:
         if command.resume is not None:
             return await self._renew(await self._session(command.resume), command)
-        model = await asyncio.to_thread(self._choose, command.model)
-        detail: dict[str, Any] = {
-            "model": model.name, "asked": command.model, "mode": command.mode, "inside": command.inside,
-            "max_tokens": command.max_tokens, "max_cost": command.max_cost,
-        }  # fmt: skip
+        asked, left = command.model, None
         if command.fork is not None:
             fork = command.fork
-            detail["fork"] = await self.read(lambda history: _fork(history, fork))
+            left, model_there = await self.read(lambda history: _fork(history, fork))
+            asked = asked or model_there
+        model = await asyncio.to_thread(self._choose, asked)
+        detail: dict[str, Any] = {
+            "model": model.name, "asked": asked, "mode": command.mode, "inside": command.inside,
+            "max_tokens": command.max_tokens, "max_cost": command.max_cost,
+        }  # fmt: skip
+        if left is not None:
+            detail["fork"] = left
 
         def begin(work: Workspace) -> str:
             name = f"s{work.store.journal.next_id()}"
@@ -339,11 +343,17 @@ class Office:
         ]
 
 
-def _fork(history: History, entry: int) -> dict[str, Any]:
-    session = history.store.journal.entry(entry).session
+def _fork(history: History, entry: int) -> tuple[dict[str, Any], str | None]:
+    """Where a session leaves another one, and the model that it asked there."""
+    journal = history.store.journal
+    session = journal.entry(entry).session
     if session is None:
         raise WorkspaceError(f"Entry {entry} belongs to no session; name one of a conversation.")
-    return {"session": session, "entry": entry}
+    ids = journal.of_kind("session", session=session) + journal.of_kind("settings", session=session)
+    model = None
+    for detail in (history.operation(id_).detail for id_ in ids if id_ <= entry):
+        model = detail.get("asked") or (detail.get("model") if model is None else model)
+    return {"session": session, "entry": entry}, model
 
 
 def _person() -> str:

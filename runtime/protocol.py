@@ -27,7 +27,10 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Begin a session, resume one (``resume``), or fork one from an entry (``fork``); answered with its name."""
+    """Begin a session, resume one (``resume``), or fork one from an entry (``fork``); answered with its name.
+
+    Without ``model`` a resumed or forked session goes on with the one that was asked there.
+    """
 
     resume: str | None = None
     fork: int | None = None

@@ -87,3 +87,23 @@ def test_the_page_of_keys_is_the_table_of_actions() -> None:
     from wukong_tui.actions import page as keys
 
     assert page("docs/keys.md") == keys(), "`python -m wukong_tui.actions > docs/keys.md` brings it up to date"
+
+
+def capability_rows() -> list[str]:
+    """The table of docs/cassettes.md: each capability, and below it its arguments."""
+    from runtime.capabilities import CAPABILITIES
+
+    rows = []
+    for capability in CAPABILITIES.values():
+        rows.append((f"`{capability.name}`", "", capability.summary))
+        for name, kind in capability.parameters.items():
+            options = " or ".join(f"`{option}`" for option in kind.get("enum", ()))
+            type_ = kind["type"] if name in capability.required else f"{kind['type']}, may be left out"
+            meaning = ": ".join(filter(None, (kind.get("description"), options)))
+            rows.append((f"`{capability.name}` `{name}`", type_, meaning))
+    return ["|" + "|".join(f" {cell} ".replace("|", "\\|").replace("  ", " ") for cell in row) + "|" for row in rows]
+
+
+def test_the_page_of_cassettes_lists_every_capability_and_its_arguments() -> None:
+    text = page("docs/cassettes.md").partition("\n## What a turn can call\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| .*", text, re.MULTILINE)[2:] == capability_rows()

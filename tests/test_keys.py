@@ -9,7 +9,7 @@ import pytest
 from textual import events
 
 from wukong_tui.actions import ACTIONS
-from wukong_tui.terminal import KeyParser
+from wukong_tui.terminal import KEPT, KeyParser
 
 
 def keys_of(sent: str) -> list[str]:
@@ -62,6 +62,17 @@ def test_a_paste_is_text_whatever_it_holds_and_however_it_comes() -> None:
         assert pieces_of([PASTED[:size], PASTED[size:]]) == told
     for size in (1, 2, 3, 5, 7):
         assert pieces_of(PASTED[at : at + size] for at in range(0, len(PASTED), size)) == told
+
+
+def test_a_paste_is_kept_as_far_as_anything_takes_it_and_seen_to_be_longer() -> None:
+    parser, line = KeyParser(), "0123456789" * 100 + "\n"
+    sent = f"\x1b[200~{line * 3_000}\x1b[201~x"
+    parts = [sent[at : at + 4096] for at in range(0, len(sent), 4096)]
+    pasted, key = [event for part in parts for event in parser.feed(part)]
+    assert isinstance(pasted, events.Paste)
+    assert pasted.text == (line * 100)[: KEPT + 1]
+    assert getattr(key, "key", "") == "x"
+    assert pieces_of(["\x1b[200~\x1b[201~", "y"]) == ["paste ''", "y"]
 
 
 def test_no_key_means_two_things() -> None:

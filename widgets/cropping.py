@@ -38,6 +38,11 @@ def crop(line: Line, left: int, width: int, *, tab: int = TAB, column: int = 0) 
     return out, column > end
 
 
+def columns(text: str, tab: int = TAB) -> int:
+    """How many columns a text takes as it is drawn."""
+    return cell_len(_drawn(text, 0, tab))
+
+
 def overlay(line: Line, ranges: Iterable[tuple[int, int]], names: str) -> list[Span]:
     """A line with a style laid over some ranges of its characters, which are in order and apart."""
     out: list[Span] = []

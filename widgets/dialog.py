@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from time import monotonic
 from typing import TypeVar
 
 from textual import events
@@ -15,12 +16,17 @@ from widgets.sheet import Sheet
 
 T = TypeVar("T")
 
+CALM = 0.4
+"""Seconds without a key before one answers: who was typing when a dialog opened has not read it."""
+TOO_EARLY = "Keys that were typed as this opened are not taken. Press it again."
+
 
 class Dialog(ModalScreen[T]):
     """One panel that holds the keys until it is answered; ``esc`` always closes it.
 
     Subclasses override what the panel draws and ``pressed``, and call ``dismiss`` with
-    their answer; ``closed`` is the answer of ``esc``.
+    their answer; ``closed`` is the answer of ``esc``. With ``calm`` the keys that
+    ``answers`` names count for nothing until nobody has pressed any for so many seconds.
     """
 
     DEFAULT_CSS = """
@@ -28,8 +34,10 @@ class Dialog(ModalScreen[T]):
     """
     WIDEST = 100
 
-    def __init__(self, *, ink: Ink | None = None) -> None:
+    def __init__(self, *, calm: float = 0, ink: Ink | None = None) -> None:
         super().__init__()
+        self._calm = calm
+        self._quiet_since = monotonic()
         self._ink = ink
         self.panel = Panel(self, widest=self.WIDEST, ink=ink)
         # An app may place everything on its screens by hand; a panel places itself.
@@ -54,6 +62,13 @@ class Dialog(ModalScreen[T]):
         """Keys, and what each does."""
         return [("esc", "close")]
 
+    def answers(self) -> Collection[str]:
+        """The keys that wait for calm."""
+        return ()
+
+    def early(self) -> None:
+        """One of them came too early."""
+
     def pressed(self, key: str, character: str | None) -> bool:
         """Carry out a key; whether it is one of this dialog's."""
         return False
@@ -69,6 +84,19 @@ class Dialog(ModalScreen[T]):
         """What ``esc`` does: it closes this dialog, unless something of it is open."""
         self.dismiss(self.closed())
 
+    @property
+    def calm(self) -> bool:
+        """Whether a key would answer now."""
+        return monotonic() - self._quiet_since >= self._calm
+
+    def _is_early(self) -> bool:
+        """Whether a key that comes now comes too early; each one that does begins the wait again."""
+        if self.calm:
+            self._calm = 0
+            return False
+        self._quiet_since = monotonic()
+        return True
+
     # -- Textual
 
     def compose(self) -> ComposeResult:
@@ -79,6 +107,7 @@ class Dialog(ModalScreen[T]):
 
     def on_mount(self) -> None:
         self.panel.focus()
+        self._quiet_since = monotonic()
 
     def on_resize(self, event: events.Resize) -> None:
         self.panel.fit()
@@ -90,6 +119,8 @@ class Dialog(ModalScreen[T]):
             self.app.post_message(events.Key(event.key, event.character))
         elif event.key == "escape":
             self.escaped()
+        elif self._is_early() and event.key in self.answers():
+            self.early()
         elif not self.pressed(event.key, event.character):
             scrolled(self.panel, event.key)
 

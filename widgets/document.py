@@ -25,6 +25,8 @@ TWO_NUMBERS = 60
 """Columns from which a diff shows the line numbers of both sides."""
 TALL = 20
 """Lines of a pane from which the last one says what made the version."""
+SHORT = 2_000
+"""Bytes up to which what stands before a hit is measured in columns; above, a byte is taken to be one."""
 BARS = {"+": "ok", "~": "accent", "-": "fail"}
 GROUNDS = {"+": "added", "-": "removed"}
 
@@ -88,7 +90,8 @@ class DocumentPage:
 
     ``sentence`` stands in place of rows where there are none to show. ``top`` and ``row``
     are where the view put the window and the line cursor, of ``total`` rows. ``widest`` is
-    the longest line in view, in bytes. ``blame`` has a short text for each row, where asked for.
+    the longest line in view that goes on to the right, in columns. ``blame`` has a short
+    text for each row, where asked for.
     """
 
     need: DocumentNeed
@@ -143,22 +146,34 @@ class Document(Sheet):
         self._known: dict[tuple[Row, str, bool], Strip] = {}
         """The rows drawn last: those that are the same are not drawn again."""
         self._frame: tuple[object, ...] = ()
+        self._sought = ""
+        """What the next page that holds it is to be moved to."""
+        self._leap = False
+        """Whether the next page is to show the remembered line, wherever that is in a diff."""
 
     # -- what the app asks and gives
 
     def need(self) -> DocumentNeed:
         """What the view has to load for the present size, scroll position and mode."""
         width, height = self.room
+        shown = self._page.shown
+        if self._leap and shown is not None:
+            shown = (*shown[:2], "content")  # to the view it is as if the mode had changed: it goes to the line
         return DocumentNeed(
             width, height, self.mode, self._top, self._row, self._line, self._left,
-            self._blame and self.mode == "content", self._page.shown, self._moves,
+            self._blame and self.mode == "content", shown, self._moves,
         )  # fmt: skip
 
     def show(self, page: DocumentPage) -> None:
         """Draw a page. Its scroll position is taken over, unless the person moved since it was asked for."""
-        self._page = page
+        before, self._page = self._page.shown, page
         if page.need.moves == self._moves:
-            self._top, self._row = page.top, page.row
+            self._top, self._row, self._leap = page.top, page.row, False
+        if self._sought:
+            self._seek()
+        if self._left and before is not None and page.shown is not None and before[0] != page.shown[0]:
+            self._left = 0  # another document begins at its first column
+            self._changed()
         self.redraw()
 
     @property
@@ -173,6 +188,17 @@ class Document(Sheet):
         """The line of the content under the line cursor, from 0; None on a removed or folded line."""
         row = self._at_cursor()
         return row.new if row is not None else None
+
+    @property
+    def note(self) -> str:
+        """Why something that was asked for is not seen; nothing where all is."""
+        if self._blame and self.mode != "content":
+            return "Who made each line stands beside the content, not in a diff: d leads there."
+        return ""
+
+    def look_for(self, text: str) -> None:
+        """With the next page that holds this text, move the line cursor to the first line that does."""
+        self._sought = text
 
     # -- keys
 
@@ -221,15 +247,20 @@ class Document(Sheet):
 
     def side(self, columns: int) -> None:
         """Scroll to the right, or to the left where negative; as far as the longest line in view goes."""
-        most = max(self._left, self._page.widest - 8) if columns > 0 else self._left
-        self._left = max(0, min(self._left + columns, most))
-        self._changed()
+        most = self._left + self._beyond if columns > 0 else self._left
+        left = max(0, min(self._left + columns, most))
+        if left != self._left:
+            self._left = left
+            self._changed()
 
     def copied(self) -> str:
-        """The whole line under the cursor; in a diff the lines in view of its hunk, with their signs."""
+        """The whole line under the cursor; in a diff the lines in view of its hunk, with their signs.
+
+        Nothing where a sentence stands in place of the document.
+        """
         row = self._at_cursor()
         if row is None:
-            return self._page.sentence
+            return ""
         if row.hunk < 0 or self._page.need.mode == "content":
             return self._plain(row.new_text or row.old_text)
         same = [other for other in self._page.rows if other.hunk == row.hunk]
@@ -245,7 +276,10 @@ class Document(Sheet):
             return [("Document", "")], []
         number = f"{page.number:,}" if page.number is not None else ""
         number += " " * (len(f"{page.newest:,}") - len(number)) if number else ""
-        left = (f"col {self._left + 1:,}",) if self._left else ()
+        side = [f"col {self._left + 1:,}"] if self._left else []
+        if self._beyond:
+            side.append(f"+{self._beyond:,} →")
+        left = (" ".join(side),)
         of = (f"of {page.newest:,}",) if page.newest else ()
         notes = [
             (*left, *of, page.change, page.when, page.age),
@@ -253,6 +287,7 @@ class Document(Sheet):
             (*left, *of, page.age),
             (*left, *of),
             left,
+            (),
         ]
         room = width - 8 - (len(number) + 2 if number else 0)
         path = cell_len(clip(page.path, width))
@@ -324,6 +359,36 @@ class Document(Sheet):
     def _at_cursor(self) -> Row | None:
         at = self._row - self._page.top
         return self._page.rows[at] if 0 <= at < len(self._page.rows) else None
+
+    @property
+    def _beyond(self) -> int:
+        """Columns of the longest line in view that are to the right of what is seen."""
+        page = self._page
+        asked = page.need.left + text_width(page.need, page.digits)
+        return max(0, page.widest - asked) if page.rows else 0
+
+    def _seek(self) -> None:
+        """Go to the first line of the page's content that holds what is sought, if any does."""
+        page, sought = self._page, self._sought.encode("utf-8", "surrogateescape")
+        at = page.new.find(sought)
+        if page.sentence or at < 0:
+            gone = [n for n, row in enumerate(page.rows) if self._sought in self._plain(row.old_text)]
+            if gone:  # it was taken out: in a diff the line that held it is there
+                self._sought = ""
+                self.move(page.top + gone[0] - self._row)
+            return
+        begin = page.new.rfind(b"\n", 0, at) + 1
+        self._sought, self._line = "", page.new.count(b"\n", 0, begin)
+        before = cell_len(page.new[begin:at].decode("utf-8", "replace")) if at - begin < SHORT else at - begin
+        room = text_width(page.need, page.digits)
+        self._left = 0 if before + len(sought) <= room else max(0, before - room // 2)
+        if page.need.mode == "content":
+            self._row = self._within(self._line)
+            if not self._top <= self._row < self._top + page.need.body:
+                self._top = max(0, min(self._row - page.need.body // 3, page.total - page.need.body))
+        else:
+            self._leap = True
+        self._changed()
 
     def _within(self, row: int) -> int:
         return max(0, min(row, self._page.total - 1))

@@ -13,8 +13,9 @@ from .errors import NotFound, WorkspaceError
 from .history import History
 from .models import Operation, Version
 
-_SUFFIX = re.compile(r"^(?P<path>.*)@(?P<at>-?[0-9]{1,18}|\{[^{}]+\})$", re.DOTALL)
-_NUMBER = re.compile(r"^[0-9]{1,18}$")
+_DIGITS = r"(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,5})"
+_SUFFIX = re.compile(rf"^(?P<path>.*)@(?P<at>-?{_DIGITS}|\{{[^{{}}]+\}})$", re.DOTALL)
+_NUMBER = re.compile(rf"^{_DIGITS}$")
 _AGO = re.compile(r"^([0-9]{1,9})\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?|w|weeks?)\s+ago$")
 _CLOCK = re.compile(r"^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -41,8 +42,9 @@ def resolve(history: History, text: str, *, now: float | None = None, here: Path
     """What ``text`` names in this history. Raises NotFound, or WorkspaceError for a form it is not.
 
     ``path:`` in front takes the rest literally, for a document whose name looks like an
-    address. ``op:12^`` is the moment before operation 12. Paths start in the folder
-    ``here``, by default in the workspace itself.
+    address. ``op:12^`` is the moment before operation 12. Numbers may be grouped, as they
+    are shown: ``op:3,057``. Paths start in the folder ``here``, by default in the workspace
+    itself.
     """
     now = time.time() if now is None else now
     here = history.root if here is None else here
@@ -79,7 +81,12 @@ def resolve(history: History, text: str, *, now: float | None = None, here: Path
         return _document(history, path, cursor) if path else Address(None, cursor)
     if not path:
         raise WorkspaceError(f"{text} names no document; write PATH{text}, or @{{time}} for the whole workspace.")
-    return _numbered(history, path, int(at))
+    return _numbered(history, path, int(at.replace(",", "")))
+
+
+def number(text: str) -> int | None:
+    """The number that ``3057`` or ``3,057`` is; None for anything else."""
+    return int(text.replace(",", "")) if _NUMBER.match(text) else None
 
 
 def workspace_path(root: Path, here: Path, text: str) -> str:
@@ -182,9 +189,9 @@ def _operation(history: History, text: str) -> Address:
 
 def operation_of(history: History, text: str) -> Operation:
     """The operation that ``op:12`` or ``12`` names. Raises NotFound, or WorkspaceError where it is no number."""
-    digits = text.removeprefix("op:")
-    if not _NUMBER.match(digits):
+    id_ = number(text.removeprefix("op:"))
+    if id_ is None:
         raise WorkspaceError(f"{text} names no operation; write its number, such as op:12.")
-    if not 1 <= int(digits) <= history.cursor:
-        raise NotFound(f"There is no op:{int(digits)}; the newest is op:{history.cursor}.")
-    return history.operation(int(digits))
+    if not 1 <= id_ <= history.cursor:
+        raise NotFound(f"There is no op:{id_}; the newest is op:{history.cursor}.")
+    return history.operation(id_)

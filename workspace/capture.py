@@ -48,7 +48,12 @@ def look(store: Store, disk: Disk, files: Files, path: str) -> Found | Placed | 
 def same_content(store: Store, placed: Placed, found: Found) -> bool:
     """Whether a file holds the mode and bytes of the version that was placed there."""
     state = store.versions.get(placed.document, placed.number).state
-    return state is not None and state.mode == found.mode and store.contents.holds(state.content, found.data)
+    return state is not None and holds(store, state, found)
+
+
+def holds(store: Store, state: State, found: Found) -> bool:
+    """Whether a file has the mode and bytes of a state."""
+    return state.mode == found.mode and store.contents.holds(state.content, found.data)
 
 
 def compare(store: Store, disk: Disk, files: Files, seen: Walk, branch: int, checked: int) -> Captured:
@@ -169,27 +174,35 @@ class Difference:
     change: Change
 
 
-def differences(store: Store, disk: Disk, files: Files, seen: Walk) -> list[Difference]:
-    """Compare a walk with what was placed, storing nothing; by path."""
-    known = disk.all()
+def differences(store: Store, disk: Disk, files: Files, seen: Walk, branch: int) -> list[Difference]:
+    """Compare a walk with what was placed, storing nothing; by path.
+
+    What is known of the disk reaches readers with the writer's next transaction: where it
+    seems to have changed, a file that equals its head is believed.
+    """
+    known, cursor = disk.all(), store.journal.last()
     out = []
     for path, (_, stamp) in seen.present.items():
         placed = known.get(path)
-        if placed is None:
+        if placed and placed.same(stamp):
+            continue
+        head = store.versions.find(path, branch, cursor)
+        if placed is None and head is None:
             out.append(Difference(path, "create"))
-        elif not placed.same(stamp):
-            try:
-                found = files.read(path)
-            except (OSError, WorkspaceError):
-                continue
-            if found is None or same_content(store, placed, found):
-                continue
-            same_bytes = digest(found.data) == _digest_of(store, placed)
-            out.append(Difference(path, "mode" if same_bytes else "edit"))
-    out += [Difference(path, "delete") for path in known if path not in seen.present and not seen.hides(path)]
+            continue
+        try:
+            found = files.read(path)
+        except (OSError, WorkspaceError):
+            continue
+        last = store.versions.get(placed.document, placed.number) if placed else None
+        expected = [version.state for version in (head, last) if version and version.state]
+        if found is None or any(holds(store, state, found) for state in expected):
+            continue
+        same_bytes = digest(found.data) in [store.contents.digest_of(state.content) for state in expected]
+        out.append(Difference(path, "mode" if same_bytes else "edit"))
+    for path, placed in known.items():
+        if path not in seen.present and not seen.hides(path):
+            head = store.versions.at(placed.document, branch, cursor)
+            if head is not None and head.exists and head.path == path:  # else it was to leave anyway
+                out.append(Difference(path, "delete"))
     return sorted(out, key=lambda difference: difference.path)
-
-
-def _digest_of(store: Store, placed: Placed) -> bytes | None:
-    state = store.versions.get(placed.document, placed.number).state
-    return store.contents.digest_of(state.content) if state else None

@@ -25,5 +25,14 @@ class NeedsConsent(WorkspaceError):
     """The act is possible, but only after a person has said yes."""
 
 
+class Changed(WorkspaceError):
+    """What a person agreed to is not what would be done now; nothing was done."""
+
+    SENTENCE = "What this would do has changed since you looked; look again."
+
+    def __init__(self) -> None:
+        super().__init__(self.SENTENCE)
+
+
 class ReadOnly(WorkspaceError):
     """A writing act was asked of a workspace that was opened for reading."""

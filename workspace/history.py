@@ -10,8 +10,8 @@ from typing import Self
 
 from . import capture, coverage, location
 from .capture import Difference
-from .disk import Disk
-from .errors import NotFound
+from .disk import Disk, Placed
+from .errors import NotFound, WorkspaceError
 from .files import Files, Found
 from .location import existing_folder
 from .models import Operation, Version
@@ -126,13 +126,12 @@ class History:
 
     def unplaced(self) -> list[Version]:
         """Heads that are not on disk, because something stands in the way."""
-        heads = [head for d in self._disk.pending() if (head := self.head(d))]
-        return [head for head in heads if not self._is_placed(head)]
+        return [head for head in self._unsure() if not self._is_placed(head)]
 
     def differences(self) -> list[Difference]:
         """What changed on disk and is not recorded yet, without recording it."""
         seen = self._walk()
-        return capture.differences(self.store, self._disk, self._files, seen)
+        return capture.differences(self.store, self._disk, self._files, seen, self.branch.id)
 
     def on_disk(self, path: str) -> Found | None:
         """The file or symlink at a path as it is now; None where there is nothing. Raises WorkspaceError."""
@@ -150,8 +149,30 @@ class History:
             without={str(f.relative_to(self.root)) for f in folders if f.is_relative_to(self.root)},
         )
 
-    def _is_placed(self, head: Version) -> bool:
+    def _unsure(self) -> list[Version]:
+        """Pending heads of which it is not known that they were put on disk."""
+        heads = [head for d in self._disk.pending() if (head := self.head(d))]
+        return [head for head in heads if not self._was_placed(head)]
+
+    def _was_placed(self, head: Version) -> bool:
         rows = self._disk.of_document(head.document)
-        if not head.exists:
-            return not rows
-        return [(row.path, row.number) for row in rows] == [(head.path, head.number)]
+        return [(row.path, row.number) for row in rows] == ([(head.path, head.number)] if head.exists else [])
+
+    def _is_placed(self, head: Version) -> bool:
+        """Whether the files say that a head is on disk: what is known of the disk may be older than it."""
+        rows = self._disk.of_document(head.document)
+        try:
+            if head.state is not None:
+                found = self._files.read(head.path)
+                if found is None or not capture.holds(self.store, head.state, found):
+                    return False
+            return not any(self._is_left(row) for row in rows if not head.exists or row.path != head.path)
+        except (OSError, WorkspaceError):
+            return False
+
+    def _is_left(self, row: Placed) -> bool:
+        """Whether a file that was to leave is still there, and nothing else in its place."""
+        if self.find(row.path) is not None:
+            return False
+        found = self._files.read(row.path)
+        return found is not None and capture.same_content(self.store, row, found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from .errors import NotFound, WorkspaceError
 from .history import History
@@ -123,29 +124,37 @@ def preview(history: History, plan: Plan) -> list[Touch]:
     return sorted(touches, key=lambda touch: touch.path)
 
 
+def token(history: History, plan: Plan) -> str:
+    """A digest of all that a plan would do, and to which versions: plans with the same one are the same.
+
+    Call it in the transaction in which the plan was made.
+    """
+    digest_of = history.store.contents.digest_of
+
+    def told(edit: Edit) -> tuple[object, ...]:
+        state = edit.state and (edit.state.path, edit.state.mode, digest_of(edit.state.content))
+        return edit.document, edit.path, edit.parent, edit.merged, state
+
+    conflicts = [(c.document, c.path, c.line, c.reason) for c in plan.conflicts]
+    parts = [told(edit) for edit in plan.edits], conflicts, [told(edit) for edit in plan.uncertain]
+    return sha256(repr([sorted(map(repr, part)) for part in parts]).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def undoable(history: History, session: str | None = None) -> Operation:
     """The newest top-level act that edited documents and is not undone. Raises NotFound."""
-    redone: set[int] = set()
-    settled: set[int] = set()
+    settled = undone(history, history.cursor)
     for operation in _top_level(history, session):
-        target = int(operation.detail.get("target", 0))
-        if operation.kind == "redo":
-            redone.add(target)
-        elif operation.kind == "undo":
-            if operation.id not in redone:
-                settled.add(target)
-        elif operation.kind not in RECORDS and operation.id not in settled and _edits(history, operation):
+        if operation.kind not in RECORDS and operation.id not in settled and _edits(history, operation):
             return operation
     raise NotFound("There is nothing to undo.")
 
 
 def redoable(history: History, session: str | None = None) -> Operation:
     """The newest undo that is not redone. Raises NotFound."""
-    redone: set[int] = set()
+    journal, settled = history.store.journal, undone(history, history.cursor)
+    redone = {int(journal.operation(id_).detail.get("target", 0)) for id_ in journal.of_kind("redo")}
     for operation in _top_level(history, session):
-        if operation.kind == "redo":
-            redone.add(int(operation.detail["target"]))
-        elif operation.kind == "undo" and operation.id not in redone:
+        if operation.kind == "undo" and operation.id not in redone and operation.detail.get("target") in settled:
             return operation
     raise NotFound("There is nothing to redo.")
 
@@ -165,6 +174,11 @@ def undone(history: History, cursor: int) -> set[int]:
         else:
             gone.discard(targets.get(target, 0))
     return gone
+
+
+def edited(history: History, operations: Collection[int]) -> bool:
+    """Whether these operations made a version on this branch; not what they caused."""
+    return bool(_versions_of(history, operations))
 
 
 def touched(history: History, operations: Collection[int]) -> list[str]:

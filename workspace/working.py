@@ -98,7 +98,7 @@ class Working(History):
 
     def settle(self) -> None:
         """Sync the files that were put in place, in one call, and remember that they are there."""
-        stuck = {version.document for version in self.unplaced()}
+        stuck = {version.document for version in self._unsure()}
         placed = [document for document in self._disk.pending() if document not in stuck]
         if placed:
             self._files.sync()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import capture, coverage, takeback
-from .errors import NeedsConsent, NotFound, WorkspaceError
+from .errors import Changed, NeedsConsent, NotFound, WorkspaceError
 from .files import Blocked
 from .ignore import is_ours
 from .merge import combine
@@ -129,26 +129,35 @@ class Workspace(Working):
         version: Version | None = None,
         paths: Collection[str] = (),
         act: Act = Act(kind="restore", name="restore"),
+        expect: str | None = None,
     ) -> list[Version]:
         """Make the documents (those at or below ``paths``) equal to a cursor, or one to a version.
 
         Edits that nobody recorded yet are recorded first, so that nothing is lost; the
-        restore itself can be undone. Raises NotFound, Conflicted.
+        restore itself can be undone. Raises NotFound, Conflicted; Changed where the plan
+        is not the one with the token ``expect``.
         """
         self.catch_up()
         if version is not None:
             plan = takeback.restore_version(self, version)
         else:
             plan = takeback.restore(self, self.cursor if cursor is None else cursor, paths)
+        self._check_expected(plan, expect)
         return self._take_back(plan, act, "restored")
 
     def revert(
-        self, operations: Collection[int], *, act: Act = Act(kind="revert", name="revert"), consent: bool = False
+        self,
+        operations: Collection[int],
+        *,
+        act: Act = Act(kind="revert", name="revert"),
+        consent: bool = False,
+        expect: str | None = None,
     ) -> list[Version]:
         """Take out what operations and all they caused did, and keep everything later.
 
         Raises NeedsConsent where an edit may be somebody else's work, unless ``consent``;
-        Conflicted where later edits overlap, and then nothing is written.
+        Conflicted where later edits overlap, and then nothing is written; Changed where
+        the plan is not the one with the token ``expect``.
         """
         family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
         with self._placed():
@@ -160,35 +169,46 @@ class Workspace(Working):
                         raise  # else it is deleted, and what stands there now is no document
             with self.store.transaction():
                 plan = takeback.revert(self, family)
+                self._check_expected(plan, expect)
                 if plan.uncertain and not consent:
                     paths = ", ".join(edit.path for edit in plan.uncertain)
                     raise NeedsConsent(f"Someone else may have edited {paths} meanwhile; add --yes to revert it.")
                 detail = {"reverts": sorted(operations)} if "target" not in act.detail else {}
                 return self._take_back(plan, replace(act, detail={**detail, **act.detail}), "reverted")
 
-    def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], Plan]:
-        """What ``revert`` would do, without doing it."""
+    def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], Plan, str]:
+        """What ``revert`` would do, without doing it, and the plan's token."""
         family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
         with suppress(_Dropped), self.store.transaction():
             plan = takeback.revert(self, family)
-            touches = takeback.preview(self, plan)
+            touches, token = takeback.preview(self, plan), takeback.token(self, plan)
             raise _Dropped  # contents that were fitted for the preview are not kept
-        return touches, plan
+        return touches, plan, token
 
     def undo(
-        self, *, session: str | None = None, target: int | None = None, act: Act = Act(kind="undo", name="undo")
+        self,
+        *,
+        session: str | None = None,
+        target: int | None = None,
+        act: Act = Act(kind="undo", name="undo"),
+        expect: str | None = None,
     ) -> Operation:
         """Revert the newest top-level act, or ``target``, with all it caused; the undo.
 
-        Raises NotFound, or Conflicted where later edits overlap.
+        Raises NotFound, Conflicted where later edits overlap, Changed as ``revert`` does.
         """
-        return self._revert_one(target or takeback.undoable(self, session).id, session, act)
+        return self._revert_one(target or takeback.undoable(self, session).id, session, act, expect)
 
     def redo(
-        self, *, session: str | None = None, target: int | None = None, act: Act = Act(kind="redo", name="redo")
+        self,
+        *,
+        session: str | None = None,
+        target: int | None = None,
+        act: Act = Act(kind="redo", name="redo"),
+        expect: str | None = None,
     ) -> Operation:
-        """Revert the newest undo, or the undo ``target``; the redo. Raises NotFound, Conflicted."""
-        return self._revert_one(target or takeback.redoable(self, session).id, session, act)
+        """Revert the newest undo, or the undo ``target``; the redo. Raises NotFound, Conflicted, Changed."""
+        return self._revert_one(target or takeback.redoable(self, session).id, session, act, expect)
 
     def scan(
         self, act: Act = SCAN, *, named: Collection[str] = (), largest: int | None = None, consent: bool = False
@@ -225,11 +245,15 @@ class Workspace(Working):
 
     # -- inside
 
-    def _revert_one(self, target: int, session: str | None, act: Act) -> Operation:
+    def _revert_one(self, target: int, session: str | None, act: Act, expect: str | None) -> Operation:
         detail = {**act.detail, "target": target}
         act = replace(act, session=session or act.session, detail=detail)
-        made = self.revert([target], act=act, consent=True)
+        made = self.revert([target], act=act, consent=True, expect=expect)
         return self.operation(made[0].operation if made else self.record(act))
+
+    def _check_expected(self, plan: Plan, expect: str | None) -> None:
+        if expect is not None and expect != takeback.token(self, plan):
+            raise Changed
 
     def _take_back(self, plan: Plan, act: Act, verb: str) -> list[Version]:
         if plan.conflicts:

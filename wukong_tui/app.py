@@ -37,17 +37,20 @@ from widgets.talk import Talk
 from widgets.timeline import Timeline
 from widgets.why import Why
 from workspace.errors import WorkspaceError
+from workspace.visible import visible
 from wukong_tui import cropped, saying
-from wukong_tui.acting import COMMANDS, Acting
+from wukong_tui.acting import Acting
 from wukong_tui.actions import ACTIONS, Action
 from wukong_tui.desk import Desk
 from wukong_tui.frame import Ask, Frame, Move
-from wukong_tui.layout import PANES, Arrangement, arrange, shape_of
+from wukong_tui.layout import PANES, Arrangement, arrange
 from wukong_tui.looking import Looking
 from wukong_tui.state import State
+from wukong_tui.talking import COMMANDS, Talking
 from wukong_tui.terminal import Driver, backlog
 
 if TYPE_CHECKING:
+    from wukong_tui.rehearsing import Rehearsal
     from wukong_tui.views.frames import Frames
 
 LOG = "office.log"
@@ -60,6 +63,17 @@ SLOW_LINE = 3
 """Writes that may wait for the terminal before frames wait too."""
 ALWAYS = ("ctrl+c", "ctrl+q")
 """Keys that count in front of a dialog, too."""
+ANYWHERE = ("f1",)
+"""Keys of looking that mean the same while typing."""
+ENTERS = ("pageup",)
+"""Keys that begin to look while typing."""
+NOTICED = 10.0
+"""Seconds for which a sentence stands in the bar, unless a key comes before."""
+AGES = 10.0
+"""Seconds after which ages are told again."""
+LETTING_GO = 2.0
+"""Seconds that leaving waits for the host at most."""
+HINT = "say what you want done · / commands · @ documents · ctrl+t looks · F1 help"
 KEYS: Mapping[str, Action] = {key: action for action in ACTIONS for key in action.keys}
 
 
@@ -85,7 +99,7 @@ class Office(App[None]):
                  permissions: str = "ask") -> None:  # fmt: skip
         super().__init__(driver_class=Driver)
         cropped.install()
-        self.desk = desk or Desk(root, None, self.told)
+        self.desk = desk or Desk(root, None, self.told, lambda told: self.talking.attached(told))
         self.root = root
         self.state = State()
         self.look_theme: Theme = load(theme)
@@ -95,10 +109,18 @@ class Office(App[None]):
         self.texts: dict[int, str] = {}
         self.looking = Looking(self)
         self.acting = Acting(self)
+        self.talking = Talking(self)
+        self.rehearsal: Rehearsal | None = None
+        self.drawn = asyncio.Event()
+        """Set once a frame was drawn."""
+        self.keys = 0
+        """Key presses so far: who asks something later sees whether anything was typed since."""
+        self.asked_since = 1 << 62
+        """The entry after which approvals may wait for an answer."""
+        self._noticed = 0.0
         self._moves: list[Move] = []
         self._wake = asyncio.Event()
         self._pressed = asyncio.Event()
-        self._asked_since = 0
         self._arrangement: Arrangement | None = None
         self._frames: Frames | None = None
 
@@ -111,7 +133,7 @@ class Office(App[None]):
     def compose(self) -> ComposeResult:
         """Every pane, arranged by ``place``."""
         yield Bar(id="bar")
-        yield Caption(id="caption", banner=self.acting.rehearsal.banner if self.acting.rehearsal else "")
+        yield Caption(id="caption", banner=self.rehearsal.banner if self.rehearsal else "")
         yield Talk(id="talk")
         yield Document(id="document")
         yield Plan(id="plan")
@@ -141,7 +163,7 @@ class Office(App[None]):
         state = self.state
         rows = self.prompt.rows if state.mode == "work" else 1
         now = arrange(width, height, state.focus, zoom=state.zoom, prompt=rows, side=state.side,
-                      caption=self.acting.rehearsal is not None, why=self.acting.explaining)  # fmt: skip
+                      caption=self.rehearsal is not None, why=self.acting.explaining)  # fmt: skip
         if now == self._arrangement:
             return
         self._arrangement = now
@@ -211,7 +233,7 @@ class Office(App[None]):
         needs = {name: self.pane(name).need() for name in self.visible_panes()}
         ask = Ask(
             state.cursor, state.live, state.session, state.document, state.pinned, MAIN, tuple(moves), needs,
-            self._asked_since, self.now(),
+            self.asked_since, self.now(),
         )  # fmt: skip
         frames = self._frames
         assert frames is not None
@@ -225,32 +247,41 @@ class Office(App[None]):
         state.session = state.session or look.session
         self.frame = frame
         if frame.notice:
-            state.notice = frame.notice
+            state.notice, self._noticed = frame.notice, time.monotonic()
         with self.batch_update():
             for name, page in frame.pages.items():
                 self.pane(name).show(page)
             self.say()
-            if frame.told is not None:
-                self.acting.rehearsal.told(frame.told)
-        self.acting.approve(frame.approvals)
+            if frame.told is not None and self.rehearsal is not None:
+                self.rehearsal.told(frame.told)
+        if frame.asked_since == self.asked_since:  # else a host told of older ones meanwhile
+            self.asked_since = frame.approvals[0].operation - 1 if frame.approvals else look.newest
+            self.talking.approve(frame.approvals)
+        if self.acting.explaining:
+            self.acting.explain_line()
+        self.drawn.set()
         if frame.again:
             self.wake()
 
     def say(self) -> None:
         """Say in the bar and beside the prompt where one is."""
-        frame = self.frame
-        if frame is None:
-            return
-        shape = shape_of(*self.size)
-        left, right = saying.bar(self.state, frame, self.root, shape, self.looking, self.size.width)
-        self.bar.say(left, right)
+        speed = self.looking.momentum.label or self.looking.player.label
+        shown = saying.bar(self.state, self.frame, self.root, self.size, speed, len(self.talking.waiting))
+        self.bar.say(*shown)
         self.prompt.target = saying.target(self.state)
         self.prompt.rest(saying.hints(self.size.width) if self.state.mode == "time" else None)
 
     def notify_person(self, text: str) -> None:
         """Say one sentence in the bar, until the next key."""
         self.state.notice = text
+        self._noticed = time.monotonic()
         self.say()
+
+    def forget_notice(self) -> None:
+        """Take away what has stood in the bar for a while."""
+        if self.state.notice and time.monotonic() - self._noticed > NOTICED:
+            self.state.notice = ""
+            self.say()
 
     # -- events of the host
 
@@ -263,6 +294,9 @@ class Office(App[None]):
             self._wake.set()
         elif isinstance(event, Delta):
             text = self.texts.get(event.operation, "")
+            if event.offset > len(text):  # something between was dropped
+                self.beside(self.desk.attach(), "attach", exclusive=True)
+                return
             self.texts[event.operation] = text[: event.offset] + event.text
             self._stream()
 
@@ -332,6 +366,10 @@ class Office(App[None]):
         self.place()
         self.looking.switch_to("work")
         self.set_interval(0.1, self.looking.let_go)
+        self.set_interval(1.0, self.forget_notice)
+        self.set_interval(AGES, self._wake.set)
+        self.prompt.hint = HINT
+        self.say()
         self.prompt.commands = COMMANDS
         self.call_after_refresh(self._start)
 
@@ -343,16 +381,22 @@ class Office(App[None]):
         from wukong_tui.views.frames import Frames  # after the first frame is drawn: it brings the database
 
         self._frames = Frames()
-        await self.desk.open()
-        if self.acting.rehearsal is not None:
-            self._frames.story = self.acting.rehearsal.at
-            self.beside(self.acting.rehearsal.begin(), "rehearsal")
+        try:
+            await self.desk.open()
+        except WorkspaceError as error:
+            self.exit(return_code=1, message=Text(f"wukong: {visible(str(error))}"))
+            return
+        if self.rehearsal is not None:
+            self._frames.story = self.rehearsal.at
+            self.beside(self.rehearsal.begin(), "rehearsal")
         self.wake()
-        self.beside(self.acting.remember(), "history")
+        self.beside(self.talking.remember(), "history")
         await self.frames()
 
     async def on_unmount(self) -> None:
         """Detach; what runs goes on."""
+        with suppress(WorkspaceError, TimeoutError):
+            await asyncio.wait_for(self.talking.let_go(), LETTING_GO)
         with suppress(WorkspaceError):
             await self.desk.close()
 
@@ -371,11 +415,11 @@ class Office(App[None]):
 
     def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
         """Somebody said something."""
-        self.acting.submit(message.text)
+        self.talking.submit(message.text)
 
     def on_prompt_command(self, message: Prompt.Command) -> None:
         """Somebody gave a command."""
-        self.acting.command(message.name, message.argument)
+        self.talking.command(message.name, message.argument)
 
     def on_prompt_refused(self, message: Prompt.Refused) -> None:
         """Something could not be typed."""
@@ -387,7 +431,7 @@ class Office(App[None]):
 
     def on_prompt_paths_wanted(self) -> None:
         """A document is about to be named."""
-        self.beside(self.acting.offer_paths(), "paths", exclusive=True)
+        self.beside(self.talking.offer_paths(), "paths", exclusive=True)
 
     def on_timeline_chosen(self, message: Timeline.Chosen) -> None:
         """Somebody chose an act in the timeline."""
@@ -404,6 +448,7 @@ class Office(App[None]):
     async def on_event(self, event: events.Event) -> None:
         """Keys go to the table of actions first; what it does not take goes on to what has the focus."""
         if isinstance(event, events.Key) and not event.is_forwarded:
+            self.keys += 1
             if len(self.screen_stack) > 1:
                 if event.key in ALWAYS and await self.do(KEYS[event.key], event):
                     return
@@ -420,14 +465,27 @@ class Office(App[None]):
             state.count += event.key
             self.say()
             return True
+        if event.key != "apostrophe":
+            self.looking.quoted = False
+        if state.mode == "work" and event.key in ENTERS:
+            self.looking.switch_to("time")
+            return True
         action = KEYS.get(event.key)
-        if action is None or action.mode not in ("any", state.mode):
+        if action is None or (action.mode not in ("any", state.mode) and event.key not in ANYWHERE):
             return False
         return await self.do(action, event)
 
+    @property
+    def _hands(self) -> tuple[object, ...]:
+        return self.looking, self.acting, self.talking
+
+    def can(self, action: Action) -> bool:
+        """Whether an action can be carried out by name."""
+        return any(hasattr(hand, f"do_{action.name}") for hand in self._hands)
+
     async def do(self, action: Action, event: events.Key | None = None) -> bool:
         """Carry out an action by name; False where it leaves the key to what has the focus."""
-        for hand in (self.looking, self.acting):
+        for hand in self._hands:
             handler = getattr(hand, f"do_{action.name}", None)
             if handler is not None:
                 taken = handler(event)
@@ -463,12 +521,13 @@ def put(widget: Widget, region: Region | None) -> None:
     styles.width, styles.height = region.width, region.height
 
 
-def run(root: Path, store: Path | None = None, *, demo: Any = None, resume: bool = False, **settings: Any) -> None:
-    """Open the office of ``root`` on this terminal; returns when the person leaves."""
+def run(root: Path, store: Path | None = None, *, demo: Any = None, resume: bool = False, **settings: Any) -> int:
+    """Open the office of ``root`` on this terminal until the person leaves; the exit status."""
     app = Office(None, root, **settings)
-    app.desk = Desk(root, store, app.told)
+    app.desk = Desk(root, store, app.told, app.talking.attached)
     if demo is not None:
         from wukong_tui.rehearsing import Rehearsal
 
-        app.acting.rehearsal = Rehearsal(app, demo, resume=resume)
+        app.rehearsal = Rehearsal(app, demo, resume=resume)
     app.run()
+    return app.return_code or 0

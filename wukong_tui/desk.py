@@ -25,13 +25,21 @@ class Desk:
     """Reads a workspace at any cursor, and reaches its host: at once where one runs, else when it is needed.
 
     ``told`` is called in the event loop with every event, an Advanced of entry 0 for a host
-    that has gone. Nothing here blocks the loop.
+    that has gone; ``attached`` with what a host says of how things stand, whenever we
+    attach. Nothing here blocks the loop.
     """
 
-    def __init__(self, root: Path, store: Path | None, told: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        store: Path | None,
+        told: Callable[[Event], None],
+        attached: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
         self.root = root
         self._store = store
         self._told = told
+        self._attached = attached
         self._readers: list[Reader] = []
         self._client: Any = None
         self._connecting = asyncio.Lock()
@@ -40,8 +48,6 @@ class Desk:
         self._watching: asyncio.Task[None] | None = None
         self.folder: Path | None = None
         """Where the history lies, once it is open."""
-        self.attached: dict[str, Any] = {}
-        """What the host said when we attached: sessions at work, texts in flight, approvals waiting."""
 
     @property
     def connected(self) -> bool:
@@ -61,12 +67,14 @@ class Desk:
 
     async def close(self) -> None:
         """Let go of everything; what runs in the host goes on."""
-        for task in (self._listening, self._watching):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-        await self._stack.aclose()
+        try:
+            for task in (self._listening, self._watching):
+                if task is not None:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError, WorkspaceError):
+                        await task
+        finally:
+            await self._stack.aclose()
 
     async def read(self, query: Callable[[History], T]) -> T:
         """Run a query for a frame."""
@@ -95,12 +103,19 @@ class Desk:
                 if start:
                     raise
                 return False
-            self.attached = await client.call(Attach())
             self._client = client
-            for flying in self.attached.get("texts", ()):  # what follows says only what comes after it
-                self._told(Delta(flying["operation"], 0, flying["text"]))
+            await self.attach()
             self._listening = asyncio.create_task(self._listen(client.events()))
             return True
+
+    async def attach(self) -> None:
+        """Ask the host how things stand; what follows says only what comes after it. Raises WorkspaceError."""
+        if self._client is None:
+            return
+        stands = await self._client.call(Attach())
+        self._attached(stands)
+        for flying in stands.get("texts", ()):
+            self._told(Delta(flying["operation"], 0, flying["text"]))
 
     async def _listen(self, events: AsyncIterator[Event]) -> None:
         try:
@@ -115,10 +130,10 @@ class Desk:
         seen = 0
         while True:
             if self._client is None:
-                newest = await self.read(lambda history: history.cursor)
-                if newest > seen:
-                    self._told(Advanced(newest))
-                seen = newest
-                with suppress(WorkspaceError):
+                with suppress(WorkspaceError):  # a passing failure: it is tried again
+                    newest = await self.read(lambda history: history.cursor)
+                    if newest > seen:
+                        self._told(Advanced(newest))
+                    seen = newest
                     await self.connect(start=False)
             await asyncio.sleep(LOOK_AGAIN)

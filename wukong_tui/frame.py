@@ -11,12 +11,13 @@ from wukong_tui.views import Look
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where the cursor is to go: ``count`` of a kind, or what ``text`` names; or which document is to be shown.
+    """Where the cursor is to go: ``count`` of a kind, or what ``text`` names; or which document is to
+    be shown, the one named or the one that changes.
 
     Cursor and document change in frames only, so that no frame undoes what was done while it was made.
     """
 
-    kind: Literal["version", "operation", "step", "prompt", "entry", "first", "live", "goto", "document"]
+    kind: Literal["version", "operation", "step", "prompt", "entry", "first", "live", "goto", "document", "follow"]
     count: int = 0
     text: str = ""
 
@@ -63,6 +64,7 @@ class Frame:
     versions: int
     pages: Mapping[str, Any]
     approvals: Sequence[Approval]
+    asked_since: int
     notice: str
     again: bool
     told: Any = None

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from workspace import History
     from wukong_tui.app import Office
 
+SIDEWAYS = 16
+"""Columns that one press goes along a long line."""
+WHOLE = 90
+"""Seconds in which playing shows the rest of a history, about, unless a person wants it faster."""
 PAUSE = 0.3
 """Seconds after which a single digit was meant for a pane, not as the start of a count."""
 HITS = 500
@@ -31,6 +35,10 @@ class Looking:
         self.player = Player()
         self.jumps = Jumps()
         self.searched = ""
+        self.quoted = False
+        """Whether the first of two quotes was pressed."""
+        self._hit_at = 0
+        self._from: object = None
         self._digit = 0
         self._playing: Any = None
 
@@ -175,9 +183,13 @@ class Looking:
     def do_live(self, _: events.Key | None) -> None:
         self._jump(Move("live"))
 
-    def do_jump_back(self, _: events.Key | None) -> None:
-        """Back to where one jumped from; ``''`` and again between two places."""
+    def do_jump_back(self, event: events.Key | None) -> None:
+        """Back to where one jumped from: the second of two quotes; again, there and back."""
         app = self._app
+        if event is not None and not self.quoted:
+            self.quoted = True
+            return
+        self.quoted = False
         there = self.jumps.back(app.state.cursor, live=app.state.live)
         if there is None:
             app.state.notice = "You have not jumped from anywhere yet."
@@ -233,7 +245,14 @@ class Looking:
             self._pane.choose()
 
     def do_diff(self, _: events.Key | None) -> None:
-        self._app.pane("document").cycle()
+        pane = self._pane
+        (pane if hasattr(pane, "cycle") else self._app.pane("document")).cycle()
+
+    def do_left(self, _: events.Key | None) -> None:
+        self._app.pane("document").side(-SIDEWAYS * self._app.state.take_count())
+
+    def do_right(self, _: events.Key | None) -> None:
+        self._app.pane("document").side(SIDEWAYS * self._app.state.take_count())
 
     def do_filter(self, _: events.Key | None) -> None:
         self._app.acting.ask_filter()
@@ -252,13 +271,17 @@ class Looking:
     def do_play(self, _: events.Key | None) -> None:
         """Play from here, or pause; the demo holds between two operations instead while it is live."""
         app = self._app
-        if app.acting.hold():
+        if app.talking.hold():
             return
         if self.player.playing:
             self.stop()
             return
+        left = app.state.newest - app.state.cursor
         if app.state.live:
+            left = app.state.newest
             app.wake(Move("first"))
+        self._from = app.frame
+        self.player.suit(left / WHOLE)
         self.player.toggle(time.monotonic())
         self._playing = app.set_interval(1 / 30, self._tick)
 
@@ -277,6 +300,8 @@ class Looking:
 
     def _tick(self) -> None:
         app = self._app
+        if app.frame is self._from:  # it shows yet where playing was begun
+            return
         if app.state.cursor >= app.state.newest:
             self.stop()
             app.wake(Move("live"))
@@ -324,21 +349,26 @@ class Looking:
         self._following(-1)
 
     def _following(self, by: int) -> None:
+        """The hit next to the one that is shown; after other moves, the one next to the cursor."""
         state = self._app.state
         if not state.hits:
             state.notice = "Nothing was searched for yet; `/` does."
             return
-        older = [i for i, (entry, _) in enumerate(state.hits) if entry < state.cursor]
-        newer = [i for i, (entry, _) in enumerate(state.hits) if entry > state.cursor]
-        found = older[:1] if by > 0 else newer[-1:]
-        if not found:
+        at = self._hit_at + by
+        if state.hits[self._hit_at][0] != state.cursor:
+            older = [i for i, (entry, _) in enumerate(state.hits) if entry < state.cursor]
+            newer = [i for i, (entry, _) in enumerate(state.hits) if entry > state.cursor]
+            at = (older[0] if older else len(state.hits)) if by > 0 else (newer[-1] if newer else -1)
+        if not 0 <= at < len(state.hits):
             state.notice = "That was the oldest hit." if by > 0 else "That was the newest hit."
             return
-        self._hit(found[0])
+        self._hit(at)
 
     def _hit(self, index: int) -> None:
         app = self._app
+        self._hit_at = index
         entry, document = app.state.hits[index]
         self._leave()
         app.state.notice = f"{index + 1:,} of {len(app.state.hits):,} versions where {self.searched!r} came or went."
         app.wake(Move("document", document), Move("entry", entry))
+        app.pane("document").look_for(self.searched)

@@ -100,6 +100,11 @@ class Player:
         """Pause: the end is reached, or a person moves the cursor."""
         self._since = None
 
+    def suit(self, speed: float) -> None:
+        """Begin at the lowest speed that is at least this, or the highest there is, unless it plays."""
+        if not self.playing:
+            self._level = next((level for level, known in enumerate(SPEEDS) if known >= speed), len(SPEEDS) - 1)
+
     def faster(self, now: float) -> int:
         """The next speed up, which it has then."""
         return self._change(min(len(SPEEDS) - 1, self._level + 1), now)

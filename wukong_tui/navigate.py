@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from workspace import History, NotFound, Operation, WorkspaceError, addresses
 from workspace.journal import Journal
 
-_NUMBER = re.compile(r"^[0-9]{1,18}$")
-_BACK = re.compile(r"^[-−][0-9]{1,18}$")
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -110,12 +107,12 @@ def parse_goto(history: History, text: str, document: int | None, branch: int, c
         return live(history)
     if text == "first":
         return first(history)
-    if _NUMBER.match(text):
-        return _numbered(history, document, int(text))
-    if _BACK.match(text):
+    if (number := addresses.number(text)) is not None:
+        return _numbered(history, document, number)
+    if text[0] in "-−" and (back := addresses.number(text[1:])) is not None:
         if document is None:
             raise WorkspaceError(f"{text} counts versions back, and no document is shown; open one first.")
-        return version_step(history, document, branch, cursor, -int(text[1:]))
+        return version_step(history, document, branch, cursor, -back)
     if (at := _time(history, text, now)) is not None:
         return Target(at)
     address = addresses.resolve(history, text, now=now, here=history.root)

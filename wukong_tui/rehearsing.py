@@ -32,7 +32,9 @@ class Rehearsal:
         self._app = app
         self._demo = demo
         self._resume = resume
-        self.over = resume
+        self.over = False
+        self.typing = not resume
+        app.model_name, app.permissions = demo.opening().model, demo.opening().mode
 
     def at(self, history: History, session: str | None, cursor: int) -> Scene:
         """The scene at a cursor; called in the reader's thread for each frame."""
@@ -55,9 +57,10 @@ class Rehearsal:
             await asyncio.sleep(TYPING)
         await asyncio.sleep(READ)
         app.prompt.clear()
+        self.typing = False
         try:
             session = await app.desk.call(self._demo.opening())
-            app.state.session = session
+            app.talking.adopt(session)
             app.looking.switch_to("time")
             await app.desk.call(Say(session, self._demo.prompt))
         except WorkspaceError as error:

@@ -6,44 +6,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from widgets.paint import Line, Span, cells, clip
-from wukong_tui.layout import PANES, Shape
+from wukong_tui.layout import PANES, shape_of
 from wukong_tui.motion import where
 from wukong_tui.state import State
 
 if TYPE_CHECKING:
     from wukong_tui.frame import Frame
-    from wukong_tui.looking import Looking
 
 SHORT = {"talk": "Talk", "plan": "Plan", "meter": "Meter", "document": "Doc", "timeline": "Time"}
 TIME_HINTS = (
-    ("← →", "step"), (", .", "operation"), ("{ }", "prompt"), ("w", "why"), ("b", "blame"), ("d", "diff"),
-    ("U", "undo"), ("R", "restore"), ("V", "revert"), ("space", "play"), (":", "go to"), ("/", "search"),
-    ("G", "LIVE"), ("ctrl+t", "type"), ("?", "help"),
+    ("← →", "step"), ("w", "why"), ("?", "help"), ("ctrl+t", "type"), ("G", "LIVE"), ("R", "restore"),
+    ("U", "undo"), ("space", "play"), (", .", "operation"), ("{ }", "prompt"), ("b", "blame"), ("d", "diff"),
+    ("V", "revert"), (":", "go to"), ("/", "search"),
 )  # fmt: skip
 
 
-def bar(state: State, frame: Frame, root: Path, shape: Shape, looking: Looking, width: int) -> tuple[Line, Line]:
-    """The left and the right of the bar: at the right always where one is; a notice has the left while it stands."""
+def bar(
+    state: State, frame: Frame | None, root: Path, size: tuple[int, int], speed: str, waiting: int
+) -> tuple[Line, Line]:
+    """The left and the right of the bar: at the right always where one is; a notice has the left while it stands.
+
+    ``speed`` is what is said of held keys and of playing, ``waiting`` counts what asks for an answer.
+    """
+    width, shape = size[0], shape_of(*size)
     left: list[Span] = []
     if shape == "narrow":
         for number, pane in enumerate(PANES, 1):
             lit = pane == state.focus
             left += [(f"{number}", "dim"), (SHORT[pane] + ("•" if lit else " "), "strong" if lit else ""), (" ", "")]
     else:
-        left += [
-            ("wukong", "strong"),
-            (f"  {clip(str(root).replace(str(Path.home()), '~'), width // 3, keep='end')}  ", "dim"),
-        ]
+        folder = str(root).replace(str(Path.home()), "~", 1)
+        left += [("wukong", "strong"), (f"  {clip(folder, width // 3, keep='end')}  ", "dim")]
     right: list[Span] = []
-    speed = looking.momentum.label or looking.player.label
+    if waiting:
+        right.append((f"{waiting:,} waits · ctrl+o ", "accent"))
     if state.count:
         right.append((f"{state.count} ", "strong"))
     if speed:
         right.append((f"{speed} ", "accent"))
-    short = 40 if shape == "narrow" else 80
-    room = width - 4 - cells(left) - cells(right)  # a blank at either end, two between left and right
-    at = list(where(frame.look, frame.time, min(short, max(8, room))))
-    right += at
+    if frame is not None:
+        room = width - 4 - cells(left) - cells(right)  # a blank at either end, two between left and right
+        right += where(frame.look, frame.time, min(40 if shape == "narrow" else 80, max(8, room)))
     if state.notice:
         left = [(clip(state.notice, width - 5 - cells(right)), "strong")]
     return left, right

@@ -36,4 +36,4 @@ class State:
     def take_count(self) -> int:
         """The number typed before a key, once; 1 where there is none."""
         count, self.count = self.count, ""
-        return min(int(count), 1_000_000) if count else 1
+        return int(count[:7]) if count else 1

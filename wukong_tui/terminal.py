@@ -13,10 +13,12 @@ from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 from textual.message import Message
 
+from widgets.prompt import LIMIT
+
 ESCAPE, BEGIN, END = "\x1b", "\x1b[200~", "\x1b[201~"
 """Escape, and what a terminal puts around a paste."""
-STAND_IN = "\U0010fffd"
-"""Stands for escape inside a paste: Textual reads keys there, so that pasted text could press enter."""
+KEPT = LIMIT
+"""Characters of a paste that are kept, and one more, so that it is seen to be too long."""
 
 
 class KeyParser(XTermParser):
@@ -24,39 +26,43 @@ class KeyParser(XTermParser):
 
     A terminal sends the same bytes for ``alt+h`` as for escape and then ``h``; here escape
     closes what is open and no letter has a meaning with alt, so that none is ever swallowed.
+    A paste is gathered here: Textual reads keys in it, so that pasted text could press enter,
+    and takes every character of it apart.
     """
 
-    _pasting, _before, _held = False, "", ""
+    _before, _held = "", ""
+    """What may be the beginning of a paste, and of its end."""
+    _pasted: list[str] | None = None
+    """The parts of a paste that has begun, and how many characters of it are still kept."""
+    _room = 0
 
     def feed(self, data: str) -> Iterable[Message]:
-        """What this input means. Raises ParseError after the end of all input."""
-        guarded = self._guarded(data)
-        if data and not guarded:
+        """What this input means; of a paste the first KEPT + 1 characters. Raises ParseError after the last input."""
+        if not data:
+            yield from super().feed(data)
             return
-        for event in super().feed(guarded):
-            yield events.Paste(event.text.replace(STAND_IN, ESCAPE)) if isinstance(event, events.Paste) else event
-
-    def _guarded(self, data: str) -> str:
-        """The input with every escape inside of a paste replaced; the start of its end is held back."""
-        out: list[str] = []
         data, self._held = self._held + data, ""
         while data:
-            if not self._pasting:
+            if self._pasted is None:
                 at = (self._before + data).find(BEGIN)
                 end = len(data) if at < 0 else at + len(BEGIN) - len(self._before)
-                self._pasting = at >= 0
                 self._before = (self._before + data[:end])[-len(BEGIN) + 1 :] if at < 0 else ""
-            else:
-                at = data.find(END)
-                end = at if at >= 0 else len(data) - _partial(data)
-                out.append(data[:end].replace(ESCAPE, STAND_IN))
-                if at < 0:
-                    self._held = data[end:]
-                    break
-                data, end, self._pasting = data[at:], len(END), False
-            out.append(data[:end])
-            data = data[end:]
-        return "".join(out)
+                keys, data = data[:end], data[end:]
+                if at >= 0:
+                    self._pasted, self._room = [], KEPT + 1
+                yield from super().feed(keys)
+                continue
+            at = data.find(END)
+            end = at if at >= 0 else len(data) - _partial(data)
+            self._pasted.append(data[: min(end, self._room)])
+            self._room -= len(self._pasted[-1])
+            if at < 0:
+                self._held = data[end:]
+                return
+            # To Textual, which has seen the beginning, it is an empty paste: it goes on with keys.
+            list(super().feed(END))
+            yield events.Paste("".join(self._pasted).replace("\x00", ""))
+            self._pasted, data = None, data[at + len(END) :]
 
     def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
         if alt and sequence == "\r":

@@ -92,7 +92,8 @@ class Capability:
         if not isinstance(arguments, Mapping):
             raise Refused(f"{self.name}: the arguments are not an object.")
         if missing := [name for name in self.required if name not in arguments]:
-            raise Refused(f"{self.name}: {', '.join(missing)} is missing.")
+            are = "are" if len(missing) > 1 else "is"
+            raise Refused(f"{self.name}: {', '.join(missing)} {are} missing.")
         for name, value in arguments.items():
             if name not in self.parameters:
                 known = ", ".join(self.parameters)

@@ -13,6 +13,7 @@ import pytest
 
 from runtime import dial
 from runtime.client import Client
+from tests.runtime.office import Call, turn, write_cassette
 from workspace import NotFound, WorkspaceError
 
 from .program import Done, done, refusal, run
@@ -87,6 +88,41 @@ async def test_json_through_the_host_is_what_the_page_says(kept: Path) -> None:
             result = await asked(*command.split(), *arguments, "--json", cwd=kept)
             assert result.status == 0, result
             check(COMMANDS[f"wukong {command}"], json.loads(result.text), seen)
+    dial_away(kept)
+
+
+async def test_status_believes_the_files_while_a_host_is_there(kept: Path, tmp_path: Path) -> None:
+    calls: list[Call] = [
+        ("write", {"path": "poem.txt", "text": "one\n"}),
+        ("move", {"path": "sub/a", "to": "sub/b"}),
+    ]
+    cassette = write_cassette(
+        tmp_path / "poem.toml",
+        [
+            turn("I write.", *calls),
+            turn("More.", ("write", {"path": "poem.txt", "text": "two\n"})),
+            turn("Done."),
+        ],
+    )
+    async with Client.connect(kept):
+        ran = await asked("run", "A poem", "--yes", "--model", f"cassette:{cassette}", cwd=kept)
+        assert ran.status == 0, ran
+        for act, is_there in (("undo", False), ("redo", True)):
+            assert (await asked(act, cwd=kept)).status == 0
+            assert (kept / "poem.txt").exists() is is_there
+            said = json.loads((await asked("status", "--json", cwd=kept)).text)
+            assert (said["changed"], said["unplaced"]) == ([], []), act
+            assert (await asked("status", cwd=kept)).text.endswith("Everything on disk is recorded.\n")
+        (kept / "poem.txt").write_text("three\n")
+        (kept / "sub" / "b").unlink()
+        said = json.loads((await asked("status", "--json", cwd=kept)).text)
+        assert {"document": "poem.txt", "change": "edit"} in said["changed"]
+        assert "sub/b" in [*said["unplaced"], *(changed["document"] for changed in said["changed"])]
+        assert "something stands in its way" not in (await asked("status", cwd=kept)).text
+        (kept / "poem.txt").write_text("two\n")
+        (kept / "poem.txt").chmod(0o600)
+        said = json.loads((await asked("status", "--json", cwd=kept)).text)
+        assert {"document": "poem.txt", "change": "mode"} in said["changed"]
     dial_away(kept)
 
 

@@ -209,6 +209,7 @@ def test_every_command_writes_what_the_page_says(
     with Workspace.open(rich) as work:
         call = work.begin(Act(kind="model", model="m", step=1, attempt=1, session="s1"))
         work.end(call, usage=Usage(1, 2, 3, 4, None, 5))
+        work.end(work.begin(Act(kind="model", model="m", session="s1")), "failed", detail={"error": "no line"})
         work.record(Act(kind="lesson"), payload=lessons.pack("step", "why", "tried", "diff", 5, False))
     sample("wukong tokens")
     sample("wukong tokens", "--effective")

@@ -40,6 +40,16 @@ def test_undo_takes_the_newest_act_back_and_redo_brings_it_again(wukong: Call, p
     assert refusal(wukong("undo")) == "There is nothing to undo."
 
 
+def test_a_dry_run_of_undoing_a_prompt_that_edited_nothing_says_what_it_does(wukong: Call, poem: Path) -> None:
+    with Workspace.open(poem) as work:
+        work.end(work.begin(Act(kind="prompt", name="What time is it?", session="s1")))
+    for verb, where in (("undo", "is taken out of"), ("redo", "comes back into")):
+        assert wukong(verb, "-n").text == f"No document changes; the prompt {where} the conversation.\n"
+        assert wukong(verb).status == 0
+    wukong("undo")
+    assert "Undid op:2 scan" in wukong("undo").text
+
+
 def test_undo_of_one_operation_keeps_what_came_later(wukong: Call, poem: Path) -> None:
     (poem / "poem.txt").write_text("title\nthe bottle\nis full\n")
     wukong("scan")
@@ -143,7 +153,7 @@ def test_revert_takes_out_operations_and_keeps_everything_later(wukong: Call, po
         "Reverted 1 document as op:4; `wukong undo` takes it back.",
     ]
     assert (poem / "poem.txt").read_text() == "title\nthe bottle\nis empty\n"
-    assert wukong("revert", "op:2").text == "Nothing to do: it is already so.\n"
+    assert wukong("revert", "op:2").text == ("Nothing to take out: later edits cover all that op:2 scan changed.\n")
     wukong("undo")
     assert (poem / "poem.txt").read_text() == "title\nthe bottle\nis full\n"
 

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from runtime import acts
 from runtime.protocol import Act, Advanced, Command
 from tests.office.story import Story
+from widgets.dialog import Dialog
 from wukong_tui.app import Office
 from wukong_tui.desk import Desk
 
@@ -151,6 +152,14 @@ async def go(pilot: Pilot[None], where: str) -> None:
     await press(pilot, "enter")
 
 
+async def agree(pilot: Pilot[None], key: str = "enter") -> None:
+    """Say yes to what is previewed, once keys count there."""
+    dialog = seat(pilot).screen
+    assert isinstance(dialog, Dialog)
+    await until(pilot, lambda: dialog.calm)
+    send(pilot, key)
+
+
 def seat(pilot: Pilot[None]) -> Still:
     """The office that a pilot sits at."""
     assert isinstance(pilot.app, Still)
@@ -164,7 +173,7 @@ async def sitting(
     """Somebody sits at the story; the first frame is drawn."""
     app = Still(story, **more)
     if rehearsal is not None:
-        app.acting.rehearsal = rehearsal(app)
+        app.rehearsal = rehearsal(app)
     async with app.run_test(size=size) as pilot:
         await rest(pilot)
         yield pilot

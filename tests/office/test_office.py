@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from tests.office.sitting import Still, go, press, rest, seat, send, sitting, until, write
+from tests.office.sitting import Still, agree, go, press, rest, seat, send, sitting, until, write
 from tests.office.story import Story, told
 from wukong_tui.layout import PANES
 
@@ -139,17 +139,18 @@ async def test_operations_prompts_and_plan_steps_are_stepped_to(story: Story) ->
 
 
 async def test_two_apostrophes_go_back_and_forth(story: Story) -> None:
+    """One alone does nothing; twice there and back is where one was."""
     async with sitting(story) as pilot:
         app = seat(pilot)
-        await press(pilot, "ctrl+t", "apostrophe")
+        await press(pilot, "ctrl+t", "apostrophe", "apostrophe")
         assert "You have not jumped from anywhere yet." in app.rows[0]
         await go(pilot, "op:68")
         await go(pilot, "op:20")
-        await press(pilot, "apostrophe")
+        await press(pilot, "apostrophe", "apostrophe")
         assert app.state.cursor == 68
-        await press(pilot, "apostrophe")
+        await press(pilot, "apostrophe", "apostrophe")
         assert app.state.cursor == 20
-        await press(pilot, "G", "apostrophe", "apostrophe")
+        await press(pilot, "G", *["apostrophe"] * 4)
         assert app.state.live
 
 
@@ -255,12 +256,12 @@ async def test_an_undo_is_previewed_done_and_redone_to_the_same_bytes(story: Sto
         assert book.read_bytes() == was[0]
         send(pilot, "U")
         await until(pilot, lambda: len(app.screen_stack) == 2)
-        send(pilot, "enter")
+        await agree(pilot)
         await until(pilot, lambda: len(app.screen_stack) == 1 and "Undo: 1 document" in app.text)
         assert b"BAYS = 40  # in each row\n" in book.read_bytes()
         send(pilot, "Y")
         await until(pilot, lambda: len(app.screen_stack) == 2)
-        send(pilot, "enter")
+        await agree(pilot)
         await until(pilot, lambda: len(app.screen_stack) == 1 and "Redo: 1 document" in app.text)
         assert (book.read_bytes(), rules.read_bytes()) == was
 
@@ -277,14 +278,14 @@ async def test_a_restore_is_previewed_done_and_undone(story: Story) -> None:
         await until(pilot, lambda: len(app.screen_stack) == 2)
         assert "Restore: documents as they were at op:10" in app.text
         assert floor.read_bytes() == was
-        send(pilot, "enter")
+        await agree(pilot)
         await until(pilot, lambda: len(app.screen_stack) == 1 and "Restore: 3 documents" in app.text)
         assert app.state.live
         assert not (story.root / "book.py").exists()
         assert floor.read_bytes() != was
         send(pilot, "U")
         await until(pilot, lambda: len(app.screen_stack) == 2)
-        send(pilot, "enter")
+        await agree(pilot)
         await until(pilot, lambda: len(app.screen_stack) == 1 and "Undo: 3 documents" in app.text)
         assert floor.read_bytes() == was
 
@@ -363,13 +364,13 @@ async def test_the_screen_may_become_any_size_at_any_moment(story: Story) -> Non
 async def test_offered_documents_are_looked_for_once(story: Story) -> None:
     async with sitting(story) as pilot:
         app, wanted = seat(pilot), []
-        offer = app.acting.offer_paths
+        offer = app.talking.offer_paths
 
         async def counted() -> None:
             wanted.append(app.prompt.text)
             await offer()
 
-        app.acting.offer_paths = counted
+        app.talking.offer_paths = counted
         await write(pilot, "See @bo")
         await until(pilot, lambda: bool(app.prompt.choices.display))
         await pilot.pause(0.1)

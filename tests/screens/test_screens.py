@@ -82,6 +82,10 @@ def approval(arguments: dict[str, Any], **given: Any) -> ApprovalScreen:
     return ApprovalScreen("s12", "run", arguments, **{"calm": 0, **given})
 
 
+def preview(*given: Any, **more: Any) -> PreviewScreen:
+    return PreviewScreen(*given, **{"calm": 0, **more})
+
+
 def text_of(arguments: dict[str, Any], width: int = 60) -> list[str]:
     return ["".join(text for text, _ in line) for line in argument_lines(arguments, width)]
 
@@ -212,7 +216,7 @@ def test_values_that_are_no_text_are_whole_json() -> None:
 
 
 async def test_a_preview_names_what_would_happen_and_enter_does_it() -> None:
-    app = Desk(PreviewScreen("Undo: op:12", TOUCHED))
+    app = Desk(preview("Undo: op:12", TOUCHED))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         assert "4 documents: 2 edited, 1 deleted, 1 renamed; +12 −1,207 lines and ?" in app.text
@@ -223,7 +227,7 @@ async def test_a_preview_names_what_would_happen_and_enter_does_it() -> None:
 
 
 async def test_esc_leaves_everything_as_it_is() -> None:
-    app = Desk(PreviewScreen("Undo: op:12", TOUCHED))
+    app = Desk(preview("Undo: op:12", TOUCHED))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("escape")
         assert app.answers == [False]
@@ -231,7 +235,7 @@ async def test_esc_leaves_everything_as_it_is() -> None:
 
 async def test_conflicts_are_named_and_can_only_be_closed() -> None:
     conflicts = [{"path": "a.md", "line": 12, "reason": "both sides changed these lines"}]
-    app = Desk(PreviewScreen("Revert: op:12", TOUCHED, conflicts))
+    app = Desk(preview("Revert: op:12", TOUCHED, conflicts))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("y")
         assert "a.md, line 12: both sides changed these lines" in app.text
@@ -241,7 +245,7 @@ async def test_conflicts_are_named_and_can_only_be_closed() -> None:
 
 
 async def test_what_may_be_somebody_elses_needs_another_yes_than_a_second_enter() -> None:
-    app = Desk(PreviewScreen("Undo: op:12", TOUCHED, uncertain=["a.md"]))
+    app = Desk(preview("Undo: op:12", TOUCHED, uncertain=["a.md"]))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("y", "enter", "enter", "enter")
         assert app.answers == []
@@ -251,7 +255,7 @@ async def test_what_may_be_somebody_elses_needs_another_yes_than_a_second_enter(
 
 
 async def test_a_preview_of_nothing_says_so() -> None:
-    app = Desk(PreviewScreen("Restore", []))
+    app = Desk(preview("Restore", []))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter")
         assert app.answers == [False]
@@ -259,11 +263,43 @@ async def test_a_preview_of_nothing_says_so() -> None:
 
 async def test_ten_thousand_documents_scroll() -> None:
     many = [{**TOUCHED[0], "path": f"{n}.md", "to": f"{n}.md"} for n in range(10_000)]
-    app = Desk(PreviewScreen("Restore", many))
+    app = Desk(preview("Restore", many))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("end")
         assert "9999.md" in app.text
         assert "10,000 documents" in totals(many)
+
+
+async def test_what_touches_no_document_and_does_something_is_said_and_done() -> None:
+    app = Desk(preview("Undo: op:12", [], note="No document changes; the prompt is taken out of the conversation."))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "the prompt is taken out of the conversation" in app.text.replace("\n", " ")
+        assert "do it" in app.text
+        await pilot.press("enter")
+        assert app.answers == [True]
+
+
+@pytest.mark.parametrize("uncertain", [[], ["a.md"]])
+async def test_an_enter_that_was_meant_for_the_prompt_takes_nothing_back(uncertain: list[str]) -> None:
+    app = Desk(PreviewScreen("Undo: op:12", TOUCHED, uncertain=uncertain, calm=60))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter", "y", "x", "enter", "y")
+        assert app.answers == []
+        assert "typed as this opened" in app.text
+        assert "Press y" not in app.text
+        await pilot.press("escape")
+        assert app.answers == [False]
+
+
+async def test_once_it_was_quiet_an_enter_counts() -> None:
+    dialog = PreviewScreen("Undo: op:12", TOUCHED, calm=0.05)
+    app = Desk(dialog)
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not dialog.calm:
+            await pilot.pause(0.01)
+        await pilot.press("enter")
+        assert app.answers == [True]
 
 
 # -- help

@@ -189,7 +189,10 @@ class Panes:
         marked = [row for row in rows[1:] if re.match(r"▸ \d\d:\d\d", row)]
         assert len(marked) == 1, "not one row of the timeline is marked"
         number = int(marked[0].split()[-1].replace(",", ""))
-        assert number in ancestry(self.history, cursor), f"op {number} is marked"
+        entry = self.history.store.journal.entry(cursor)
+        ends_prompt = entry.kind == "prompt" and entry.operation != cursor
+        held = set(self.history.store.journal.children(entry.operation)) if ends_prompt else set()
+        assert number in held | set(ancestry(self.history, cursor)), f"op {number} is marked"
 
 
 def ancestry(history: History, cursor: int) -> list[int]:

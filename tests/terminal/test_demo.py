@@ -160,7 +160,7 @@ def test_the_demo_plays_on_a_terminal_and_taking_back_loses_nothing(fresh: Calla
         why_on_lane_e(terminal)
         hold_left(terminal, demo)
         here = cursor_of(terminal.rows[0])
-        terminal.type("R").until("documents as they were").settle()
+        terminal.type("R").until("documents as they were").settle(0.6)
         assert (demo.root / "floor.txt").read_bytes() == full
         terminal.type("enter").until("U takes it back")
         with History.open(demo.root) as history:
@@ -168,7 +168,7 @@ def test_the_demo_plays_on_a_terminal_and_taking_back_loses_nothing(fresh: Calla
             assert then is not None
             assert (demo.root / "floor.txt").read_bytes() == history.content(then) != full
         live(terminal)
-        terminal.type("U").until("Undo:").settle()
+        terminal.type("U").until("Undo:").settle(0.6)
         terminal.type("enter").until("Y brings it again")
         assert (demo.root / "floor.txt").read_bytes() == full
         with History.open(demo.root) as history:

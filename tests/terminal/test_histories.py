@@ -134,8 +134,8 @@ def check_blame_and_why(terminal: Terminal, history: History, version: Version) 
     known = Blame(history.store.versions, version)
     assert known.advance(0, known.count, seconds=60)
     made = known.origins(0, known.count)
-    terminal.type(b"b").until(lambda t: any(re.match(r"@?[\d,]*\d", row) for row in blamed(t)), patience=60.0)
-    terminal.settle(1.0)
+    terminal.type(b"b").until(lambda t: re.match(r"@[\d,]*\d", blamed(t)[0]) is not None, patience=60.0)
+    terminal.settle(2.5)
     column: str | None = None
     compared = 0
     for row in blamed(terminal):

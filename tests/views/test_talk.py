@@ -257,8 +257,8 @@ def test_the_title_knows_the_model_and_which_session_it_is(talking: Talking) -> 
     work.record(Act("session", "m9", session="s2"))
     work.record(Act("settings", "m2", session="s1", detail={"mode": "ask"}))
     page = load(work)
-    assert (page.model, page.number, page.sessions) == ("m2", 1, 2)
-    assert (load(work, before).model, load(work, before).sessions) == ("m1", 1)
+    assert (page.model, page.number, page.sessions) == ("m2 · ask", 1, 2)
+    assert (load(work, before).model, load(work, before).sessions) == ("m1 · auto", 1)
 
 
 def test_a_huge_message_is_cut_and_says_so(talking: Talking) -> None:

@@ -374,3 +374,24 @@ def test_live_growth_is_not_counted_more_than_five_times_a_second(work: Workspac
     late = view.load(work, look(work, now=SECOND + 100_000), ScrubberNeed(20))
     assert (late.newest, late.again) == (1, 0.2)
     assert view.load(work, look(work, now=SECOND + 200_000), ScrubberNeed(20)).newest == 2
+
+
+def test_at_the_end_of_a_prompt_the_last_of_what_it_did_holds_the_cursor(work: Workspace) -> None:
+    prompt = work.begin(Act(kind="prompt", name="Do it", actor="ann", session="s1"))
+    calls = [call(work, prompt, f"call {n}") for n in range(40)]
+    work.end(prompt)
+    end = work.cursor
+    assert (here(load(work)).operation, here(load(work)).depth) == (calls[-1], 1)
+    work.write("a.txt", b"x\n", act=Act(kind="outside", actor="outside"))
+    page = load(work, end)
+    assert here(page).operation == calls[-1]
+    assert page.rows[-1].label == "edited outside", "what came after is in sight, too"
+    folded = load(work, end, closed=frozenset({prompt}))
+    assert here(folded).operation == prompt
+    assert here(load(work, prompt)).operation == prompt
+
+
+def test_the_end_of_a_prompt_that_did_nothing_is_its_own_row(work: Workspace) -> None:
+    prompt = work.begin(Act(kind="prompt", name="Do it", actor="ann", session="s1"))
+    work.end(prompt)
+    assert here(load(work)).operation == prompt

@@ -13,7 +13,7 @@ from textual.geometry import Region
 
 from widgets.cropping import crop, overlay
 from widgets.diffing import Layout, changes, edges, word_marks
-from widgets.document import Document
+from widgets.document import Document, Mode
 from widgets.sheet import Sheet
 from workspace import Version, Workspace
 from workspace.lines import Hunk, split
@@ -274,3 +274,90 @@ def test_large_rewrites_are_compared_by_the_lines_that_hold() -> None:
         assert len(rebuilt) == hunk.new_end
         at = hunk.old_end
     assert rebuilt + before[at:] == after
+
+
+@pytest.mark.parametrize("mode", ["content", "diff", "split"])
+async def test_a_long_line_can_be_read_to_its_end_in_every_mode(work: Workspace, mode: Mode) -> None:
+    for name, line in (
+        ("plain", "x" * 300 + "END"),
+        ("tabs", "\t" * 40 + "END"),
+        ("wide", "漢" * 200 + "END"),
+        ("long", "漢" * 1_500 + "END"),
+    ):
+        work.write(name, b"short\n")
+        app = Pane(work, work.write(name, f"short\n{line}\n".encode()))
+        async with app.run_test(size=(100, 12)) as pilot:
+            app.document.show_as(mode)
+            await pilot.pause()
+            assert " →" in app.shown[0]
+            assert not any("END" in row for row in app.shown)
+            for _ in range(500):
+                app.document.side(20)
+                await pilot.pause()
+                if " →" not in app.shown[0]:
+                    break
+            assert any(row.endswith("END") for row in app.shown[1:]), (name, app.shown)
+            shown = app.shown
+            app.document.side(20)
+            await pilot.pause()
+            assert app.shown == shown, "it goes no further than that"
+            app.document.side(-10_000)
+            await pilot.pause()
+            assert "col " not in app.shown[0]
+
+
+async def test_the_title_says_how_far_a_line_goes_on(work: Workspace) -> None:
+    app = Pane(work, work.write("a.txt", b"x" * 140 + b"\n"))
+    async with app.run_test(size=(90, 12)) as pilot:  # 83 columns of text
+        await pilot.pause()
+        assert "+57 →" in app.shown[0]
+        app.document.side(20)
+        await pilot.pause()
+        assert "col 21 +37 →" in app.shown[0]
+        app.frame(work.write("b.txt", b"another\n"))
+        await pilot.pause()
+        assert app.shown[1].endswith("another"), "another document begins at its first column"
+
+
+async def test_blame_that_a_diff_does_not_show_is_told(work: Workspace) -> None:
+    app = Pane(work, work.write("a.txt", b"x\n"))
+    async with app.run_test(size=(90, 12)) as pilot:
+        app.document.toggle_blame()
+        await pilot.pause()
+        assert app.document.note == ""
+        app.document.show_as("diff")
+        await pilot.pause()
+        assert "not in a diff" in app.document.note
+
+
+async def test_a_sentence_is_not_copied(work: Workspace) -> None:
+    app = Pane(work, work.write("empty", b""))
+    async with app.run_test(size=(90, 12)) as pilot:
+        await pilot.pause()
+        assert "empty" in app.shown[2]
+        assert app.document.copied() == ""
+
+
+@pytest.mark.parametrize("mode", ["content", "diff", "split"])
+async def test_what_is_looked_for_is_under_the_line_cursor_with_the_next_page(work: Workspace, mode: Mode) -> None:
+    first = work.write("a.txt", numbered(300))
+    second = work.write("a.txt", numbered(300, n20="other", n250="x" * 200 + " needle"))
+    third = work.write("a.txt", numbered(300, n20="other"))
+    app = Pane(work, first)
+    async with app.run_test(size=(100, 12)) as pilot:
+        app.document.show_as(mode)
+        await pilot.pause()
+        app.document.look_for("needle")
+        app.frame(second)
+        await pilot.pause()
+        assert app.document.line == 250
+        assert any("▸" in row and "needle" in row for row in app.shown), app.shown
+        app.document.home()
+        await pilot.pause()
+        app.frame(second)
+        assert app.document.line != 250, "only once"
+        app.document.look_for("needle")
+        app.frame(third)
+        await pilot.pause()
+        if mode == "diff":
+            assert app.document.copied().startswith("-x")

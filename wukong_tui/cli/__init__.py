@@ -7,12 +7,14 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from workspace.errors import WorkspaceError
 from workspace.visible import visible
 
+from .options import given, office_options
 from .place import Place
 
 WHERE = {
@@ -46,10 +48,11 @@ class Commands(click.Group):
               help="Work in DIR instead of here.")  # fmt: skip
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path, readable=False), default=None,
               help="Keep the history in DIR instead of your state directory.")  # fmt: skip
+@office_options
 @click.version_option(package_name="wukong-tui", prog_name="wukong")
 @click.pass_context
-def cli(context: click.Context, directory: Path, store: Path | None) -> None:
-    """Alone, it opens the office on this terminal.
+def cli(context: click.Context, /, directory: Path, store: Path | None, **office_only: Any) -> None:
+    """Alone, it opens the office on this terminal; --model, --theme, --yes and --read-only are for that.
 
     Every edit of every document is kept, whoever made it, and can be taken back.
 
@@ -58,12 +61,16 @@ def cli(context: click.Context, directory: Path, store: Path | None) -> None:
     branch:NAME, branch:NAME:PATH. A path starts from where you are.
     """
     context.obj = Place(directory, store)
+    named = [name for name in office_only if given(context, name)]
     if context.invoked_subcommand is None:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not named and not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise click.exceptions.NoArgsIsHelpError(context)
         office = cli.get_command(context, "office")
         assert office is not None
-        context.invoke(office)
+        context.invoke(office, **office_only)
+    elif named:
+        option = f"--{named[0].replace('_', '-')}"
+        raise click.UsageError(f"{option} in front of a command is the office's; write it after the command's name.")
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ def _agreed(preview: Record, dry_run: bool, yes: bool, as_json: bool, question: 
             emit({"touched": [{"document": touch["path"], **_without_path(touch)} for touch in touches]})
         return not dry_run
     if not touches:
-        say("Nothing to do: it is already so.")
+        say(preview["note"] or "Nothing to do: it is already so.")
         return False
     _print_touches(preview)
     if dry_run:

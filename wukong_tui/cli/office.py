@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from runtime.models.names import meant
 from workspace.errors import WorkspaceError
 
+from .options import office_options
 from .place import Place
 
 
 @click.command(short_help="Open the office on this terminal; the same as `wukong` alone.")
-@click.option("--model", default=None, metavar="NAME", help="The model to ask; `wukong models` lists them.")
-@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True, help="Its colours.")
-@click.option("--yes", "-y", is_flag=True, help="Let agents write and run commands in the sandbox without asking.")
-@click.option("--read-only", is_flag=True, help="Let agents look and nothing else.")
+@office_options
 @click.pass_obj
 def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bool) -> None:
     """Open the office on this terminal: conversation, plan, meter, documents and their history.
@@ -42,13 +41,22 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
     from wukong_tui.app import run
 
     mode = "read-only" if read_only else "auto" if yes else "ask"
-    run(
-        place.root(),
-        place.store.resolve() if place.store else None,
-        theme=theme,
-        model=meant(model),
-        permissions=mode,
-    )
+    root, store = place.root(), place.store.resolve() if place.store else None
+    status = run(root, store, theme=theme, model=meant(model), permissions=mode)
+    if status:
+        sys.exit(status)
+    say_what_goes_on(root, store)
+
+
+def say_what_goes_on(root: Path, store: Path | None) -> None:
+    """Say to who has left what still runs."""
+    from runtime import dial
+
+    from .common import note
+
+    found = dial.status(root, store)
+    if found and (running := found.get("running")):
+        note(f"{', '.join(running)} goes on; `wukong` attaches again.")
 
 
 COMMANDS = (office,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,9 @@ FAILURES = frozenset({"failed", "conflict", "unknown", "interrupted"})
 def status(place: Place, as_json: bool) -> None:
     """What is recorded, what is not yet, and what never is."""
     with place.reading() as history:
-        differences, unplaced, coverage = history.differences(), history.unplaced(), history.coverage()
+        differences, coverage = history.differences(), history.coverage()
+        changed = {difference.path for difference in differences}
+        unplaced = [version for version in history.unplaced() if version.path not in changed]
         tree = history.tree()
         last = history.operation(history.cursor) if history.cursor else None
         if as_json:
@@ -55,10 +58,18 @@ def status(place: Place, as_json: bool) -> None:
         if differences:
             say(f"{plural(len(differences), 'change')} on disk not recorded yet: `wukong scan` records them.")
         for version in unplaced:
-            say(f"  {version.path} is in the history but not on disk: something stands in its way.", fg="red")
+            say(f"  {version.path} is in the history but not on disk: {_why_not(history, version)}.", fg="red")
         print_coverage(coverage)
         if not differences and not unplaced:
             say("Everything on disk is recorded.")
+
+
+def _why_not(history: History, version: Version) -> str:
+    """Why a head may not be on disk."""
+    with contextlib.suppress(WorkspaceError, OSError):
+        if version.exists and history.on_disk(version.path) is None:
+            return "nothing is there; `wukong scan` looks into it"
+    return "something stands in its way"
 
 
 def print_coverage(coverage: list[Skipped]) -> None:
@@ -83,7 +94,7 @@ def log(place: Place, path: str | None, most: int | None, as_json: bool) -> None
         if as_json:
             if path is None:
                 for operation, versions in _operations_json(history, most or 0):
-                    emit(records.operation(operation, versions))
+                    emit(records.operation(history, operation, versions))
             else:
                 for version in _versions_json(history, _document(history, place, path)[0], most or 0):
                     emit(records.version(version, history.operation(version.operation)))
@@ -136,13 +147,13 @@ def _print_operations(history: History, most: int) -> None:
             break
         versions = _versions_by_operation(history, page)
         for operation in page:
-            _print_operation(operation, versions.get(operation.id, []))
+            _print_operation(history, operation, versions.get(operation.id, []))
         shown, before = shown + len(page), page[-1].id
     if before is not None and before > 1:
         say("… older ones: -n 0 shows all", dim=True)
 
 
-def _print_operation(operation: Operation, versions: list[Version]) -> None:
+def _print_operation(history: History, operation: Operation, versions: list[Version]) -> None:
     added = [v.added for v in versions if v.added is not None]
     removed = [v.removed for v in versions if v.removed is not None]
     counts = lines_of(sum(added), sum(removed)) if added else ("binary" if versions else "")
@@ -152,7 +163,7 @@ def _print_operation(operation: Operation, versions: list[Version]) -> None:
         (f"op:{operation.id:<7}", ACCENT),
         f"{clock(operation.started)}  {cell(operation.actor or '', 8)}  {counts:>12}  ",
         (f"{outcome}: " if outcome in FAILURES or operation.outcome is None else "", {"fg": "red"}),
-        f"{label(operation)}  {where}",
+        f"{label(operation)}{records.unwell(history, operation, label(operation))}  {where}",
         cut=True,
     )
 
@@ -241,12 +252,14 @@ def _nothing_there(history: History, address: str, found: Address) -> str:
 def _show_operation(history: History, operation: Operation, as_json: bool) -> None:
     versions = history.store.versions.of_operation(operation.id)
     if as_json:
-        emit(records.operation(operation, versions))
+        emit(records.operation(history, operation, versions))
         return
     say(f"op:{operation.id}  {label(operation)}", **ACCENT)
     cause = f", caused by op:{operation.parent}" if operation.parent else ""
     outcome = operation.outcome or "not ended"
     say(f"by {operation.actor or 'nobody named'}, {clock(operation.started)}{cause}, {outcome}", dim=True)
+    if why := records.reason(history, operation):
+        say(why, lines=True)
     if isinstance(message := operation.detail.get("message"), str):
         say(message.rstrip("\n"), lines=True)
     for pair in pairs_of_operation(history, operation.id):

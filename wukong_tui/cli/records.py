@@ -6,12 +6,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.acts import made_by
-from workspace import Operation, Skipped, Version
+from workspace import History, Operation, Skipped, Version
 
 from .common import stamp
 
+UNWELL = frozenset({"failed", "conflict", "refused", "interrupted", "limit"})
+"""Outcomes of which there may be something to say."""
 
-def operation(operation: Operation, versions: Sequence[Version]) -> dict[str, Any]:
+
+def reason(history: History, operation: Operation) -> str | None:
+    """Why an operation did not end well, as far as anybody said; of a command its output is no reason."""
+    if operation.outcome not in UNWELL:
+        return None
+    for key in ("error", "why", "reason"):
+        if isinstance(said := operation.detail.get(key), str) and said:
+            return said
+    if operation.kind != "capability" or operation.detail.get("capability") in ("run", "program"):
+        return None
+    payload = history.store.journal.entry(operation.last).payload
+    if payload is None or operation.last == operation.id:
+        return None
+    return history.store.contents.get(payload).decode("utf-8", "replace").strip() or None
+
+
+def unwell(history: History, operation: Operation, label: str) -> str:
+    """What stands after the label of an operation that was refused or has a reason: `` refused: why``."""
+    why = (reason(history, operation) or "").partition("\n")[0]
+    why = why.removeprefix(f"{(operation.name or '').partition(' ')[0]}: ")
+    refused = " refused" if operation.outcome == "refused" and not label.endswith(" refused") else ""
+    return refused + (f": {why}" if why else "")
+
+
+def operation(history: History, operation: Operation, versions: Sequence[Version]) -> dict[str, Any]:
     """One operation of ``log --json``."""
     use = operation.usage
     return {
@@ -24,6 +50,7 @@ def operation(operation: Operation, versions: Sequence[Version]) -> dict[str, An
         "started": stamp(operation.started),
         "ended": stamp(operation.ended),
         "outcome": operation.outcome,
+        "reason": reason(history, operation),
         "step": operation.step,
         "attempt": operation.attempt,
         "model": operation.model,

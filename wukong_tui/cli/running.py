@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ def run(
     opened = protocol.Open(
         resume=resume,
         fork=entry,
-        model=meant(model),
+        model=meant(model) if model or not fork else None,  # a fork goes on with the model that was asked there
         mode="read-only" if read_only else "auto" if yes else "ask",
         max_tokens=max_tokens,
         max_cost=None if max_cost is None else round(max_cost * 1e9),
@@ -126,9 +127,10 @@ class _Watch:
         """Print one operation."""
         versions = self.history.store.versions.of_operation(operation.id)
         if self.as_json:
-            emit({"event": "operation", **records.operation(operation, versions)})
+            emit({"event": "operation", **records.operation(self.history, operation, versions)})
             return
         if operation.kind == "model":
+            self.text(Delta(operation.id, 0, self._reply(operation)))  # what came in flight may have been dropped
             if self.open_text is not None:
                 click.echo()
                 self.open_text = None
@@ -136,14 +138,17 @@ class _Watch:
         if operation.kind in ("prompt", "session", "note") or operation.detail.get("capability") == "plan":
             return
         changed = "".join(f"  {v.path}@{v.number}" for v in versions[:3]) + (" …" if len(versions) > 3 else "")
-        bad = operation.outcome in FAILED
-        columns(
-            (f"  op:{operation.id:<6} ", ACCENT),
-            (operation.name or "") if operation.kind == "capability" else label(operation),
-            (changed, DIM),
-            (f"  {operation.outcome}" if bad else "", {"fg": "red"}),
-            cut=True,
-        )
+        named = (operation.name or "") if operation.kind == "capability" else label(operation)
+        bad = f"  {operation.outcome}" if operation.outcome in FAILED and operation.outcome != "refused" else ""
+        why = records.unwell(self.history, operation, named)
+        columns((f"  op:{operation.id:<6} ", ACCENT), named, (changed, DIM), (bad + why, {"fg": "red"}), cut=True)
+
+    def _reply(self, operation: Operation) -> str:
+        """The whole text of a reply; nothing where the call failed."""
+        payload = self.history.store.journal.entry(operation.last).payload
+        if operation.outcome != "done" or payload is None:
+            return ""
+        return str(json.loads(self.history.store.contents.get(payload)).get("content") or "")
 
 
 async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) -> str:
@@ -204,10 +209,11 @@ async def _ask_person(client: Any, watch: _Watch) -> None:
         for name, value in asked["arguments"].items():
             say(f"  {name}: {value}", lines=True)
         answer = await asyncio.to_thread(
-            click.prompt, "[o]nce, for this [s]ession, or [n]o", type=click.Choice(["o", "s", "n"]), default="o"
-        )
+            click.prompt, "[y]es, once; for this [s]ession; or [n]o", type=click.Choice(["y", "o", "s", "n"]),
+            show_choices=False,
+        )  # fmt: skip
         reason = await asyncio.to_thread(click.prompt, "Why", default="", show_default=False) if answer == "n" else ""
-        allow = {"o": "once", "s": "session", "n": "no"}[answer]
+        allow = {"y": "once", "o": "once", "s": "session", "n": "no"}[answer]
         await client.call(protocol.Answer(id_, allow, reason))  # type: ignore[arg-type]
 
 
@@ -286,7 +292,7 @@ def tokens(place: Place, effective: bool, session: str | None, as_json: bool) ->
                 {
                     "total": total.record(),
                     "sessions": [{"session": name or None, **t.record()} for name, t in by_session.items()],
-                    "operations": [records.operation(call, []) for call in calls],
+                    "operations": [records.operation(history, call, []) for call in calls],
                     **{
                         name: getattr(divided, name).record() if divided else None
                         for name in ("effective", "wasted", "unjudged")

@@ -81,7 +81,10 @@ def import_() -> None:
 @json_option
 @click.pass_obj
 def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
-    """Import the first-parent history of a git repository; again: only what is new."""
+    """Import the first-parent history of a git repository; again: only what is new.
+
+    Where there is no history yet, it begins one.
+    """
     from workspace.git import import_git
     from workspace.repository import Repository
 
@@ -89,10 +92,13 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
         source.resolve(ref)  # what is not there must not begin a history here
     quiet = as_json or not sys.stderr.isatty()
     place.host_at_work()  # one that only waits makes room
+    begins = not place.has_history()
     with (
         place.starting() as work,
         click.progressbar(length=1, label="Commits", file=sys.stderr, hidden=quiet, show_pos=True) as bar,
     ):
+        if begins and not as_json:
+            say(f"This begins a history of {work.root}, in {work.folder}.")
 
         def show(done: int, total: int) -> None:
             bar.length = max(total, 1)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from time import monotonic
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from runtime.capabilities import Refused, find
-from widgets.dialog import Dialog
+from widgets.dialog import CALM, TOO_EARLY, Dialog
 from widgets.draft import Draft, edited, field
 from widgets.paint import Ink, Line
 from widgets.panel import paragraphs
 from wukong_tui.screens.arguments import argument_lines
 
 Allowed = Literal["once", "session", "no"]
-CALM = 0.4
-"""Seconds without a key before a word counts: who was typing when this opened has not read it."""
+WORDS: Mapping[str, Allowed] = {"y": "once", "enter": "once", "s": "session", "n": "no"}
 MEANINGS: Mapping[str, str] = {
     "read": "reads documents",
     "write": "changes documents",
@@ -45,10 +43,8 @@ class ApprovalScreen(Dialog[Verdict]):
         calm: float = CALM,
         ink: Ink | None = None,
     ) -> None:
-        super().__init__(ink=ink)
+        super().__init__(calm=calm, ink=ink)
         self._session, self._capability, self._arguments = session, capability, arguments
-        self._calm = calm
-        self._quiet_since = monotonic()
         self._reason: Draft | None = None
         self._note = ""
         self._insisting: Allowed | None = None
@@ -81,31 +77,25 @@ class ApprovalScreen(Dialog[Verdict]):
             ("esc", "later"),
         ]
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self._quiet_since = monotonic()
+    def answers(self) -> Collection[str]:
+        return WORDS
+
+    def early(self) -> None:
+        self._say(TOO_EARLY)
 
     def pressed(self, key: str, character: str | None) -> bool:
         if self._reason is not None:
             self._give_reason(key, character)
             return True
-        words: Mapping[str, Allowed] = {"y": "once", "enter": "once", "s": "session", "n": "no"}
-        now, quiet = monotonic(), self._quiet_since
-        if self._calm and now - quiet < self._calm:
-            self._quiet_since = now
-            if key in words:
-                self._say("Keys that were typed as this opened are not taken. Press it again.")
-            return key in words
-        self._calm = 0
-        if key not in words:
+        if key not in WORDS:
             return False
-        if words[key] == "no":
+        if WORDS[key] == "no":
             self._reason = Draft()
             self._note = ""
             self.panel.fit()
             self.panel.redraw()
         else:
-            self._allow(words[key])
+            self._allow(WORDS[key])
         return True
 
     def pasted(self, text: str) -> None:

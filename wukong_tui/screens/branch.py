@@ -18,7 +18,7 @@ class BranchScreen(Dialog[Literal["live", "fork"]]):
     WIDEST = 72
     CHOICES: tuple[tuple[Literal["live", "fork"], str, str, str], ...] = (
         ("live", "l", "send to LIVE", "the agent goes on from what there is now"),
-        ("fork", "b", "begin a branch from here", "the conversation and the documents as they were here"),
+        ("fork", "b", "begin a branch from here", "what was said up to here; the documents stay as they are now"),
     )
 
     def __init__(self, operation: int, text: str = "", *, ink: Ink | None = None) -> None:

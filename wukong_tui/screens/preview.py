@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from widgets.dialog import Dialog
+from widgets.dialog import CALM, TOO_EARLY, Dialog
 from widgets.paint import Ink, Line, Span, clip, pad
 from widgets.panel import paragraphs
 
@@ -23,7 +23,8 @@ WORDS: Mapping[str, tuple[str, str, str, str]] = {
 class PreviewScreen(Dialog[bool]):
     """Answers True when it shall be done, also to what is uncertain; else False, and nothing has happened.
 
-    ``touched``, ``conflicts`` and ``uncertain`` are what the act answered with ``dry_run``.
+    ``touched``, ``conflicts`` and ``uncertain`` are what the act answered with ``dry_run``;
+    ``note`` is what it does where it touches no document, empty for nothing.
     """
 
     def __init__(
@@ -33,9 +34,12 @@ class PreviewScreen(Dialog[bool]):
         conflicts: Sequence[Mapping[str, Any]] = (),
         uncertain: Sequence[str] = (),
         *,
+        note: str = "",
+        calm: float = CALM,
         ink: Ink | None = None,
     ) -> None:
-        super().__init__(ink=ink)
+        super().__init__(calm=calm, ink=ink)
+        self._note, self._early = note, False
         self._title = title
         self._touched, self._conflicts, self._uncertain = touched, conflicts, uncertain
         self._asked = False
@@ -56,7 +60,7 @@ class PreviewScreen(Dialog[bool]):
             yield from paragraphs("Nothing was written. Edit by hand, or restore a moment.", width, "dim")
             return
         if not self._touched:
-            yield [("Nothing to do: it is already so.", "text")]
+            yield from paragraphs(self._note or "Nothing to do: it is already so.", width, "text")
             return
         yield from paragraphs(totals(self._touched), width, "strong")
         yield ()
@@ -67,6 +71,8 @@ class PreviewScreen(Dialog[bool]):
             yield _row(touch, count, columns, width, unsure=touch["path"] in unsure or touch["to"] in unsure)
 
     def foot(self, width: int) -> Sequence[Line]:
+        if self._early:
+            return paragraphs(TOO_EARLY, width, "warn")
         if self._conflicts or not self._uncertain:
             return ()
         count = len(self._uncertain)
@@ -83,7 +89,18 @@ class PreviewScreen(Dialog[bool]):
 
     @property
     def _possible(self) -> bool:
-        return bool(self._touched) and not self._conflicts
+        return bool(self._touched or self._note) and not self._conflicts
+
+    def answers(self) -> Collection[str]:
+        return ("enter", "y")
+
+    def early(self) -> None:
+        self._say(early=True)
+
+    def _say(self, *, early: bool) -> None:
+        self._early = early
+        self.panel.fit()
+        self.panel.redraw()
 
     def pressed(self, key: str, character: str | None) -> bool:
         if not self._possible:
@@ -98,8 +115,7 @@ class PreviewScreen(Dialog[bool]):
                 return True
             # A second enter out of habit is no second yes.
             self._asked = True
-            self.panel.fit()
-            self.panel.redraw()
+            self._say(early=False)
         return key in ("enter", "y")
 
     def closed(self) -> bool:

@@ -34,7 +34,10 @@ NARROW = 60
 
 
 class Side:
-    """One content with what its rows need: its lines, its language, the longest line seen, in bytes."""
+    """One content with what its rows need: its lines, its language, the longest line in view.
+
+    ``widest`` is in columns, of the lines that go on to the right of the window; 0 where none does.
+    """
 
     def __init__(self, lines: LineMap, *, language: str | None = None, old: bool = False) -> None:
         self.lines = lines
@@ -63,7 +66,6 @@ class Side:
     def piece(self, line: int, left: int, width: int) -> Piece:
         """A line as far as it decides the window."""
         start, end = self.range(line)
-        self.widest = max(self.widest, end - start)
         return piece(self.lines.content, start, end, left, width)
 
     def head(self, line: int) -> str:
@@ -207,6 +209,8 @@ def _text(
         spans.append(("  (no line end)", "faint"))
     tab = 4 if width < NARROW else 8
     shown, more = crop(spans, left, width, tab=tab, column=seen.column)
+    if more or seen.more:
+        side.widest = max(side.widest, left + width + 1, side.lines.columns(start, end, tab))
     return Text(tuple(shown), more or seen.more, start, end, ground)
 
 

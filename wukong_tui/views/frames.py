@@ -56,7 +56,7 @@ class Frames:
                 continue
             notice = target.note or notice
             live = move.kind == "live" or (live and target.cursor == cursor)
-            pinned = pinned and move.kind != "live"
+            pinned = pinned and move.kind != "follow"
             stepped = move.kind == "version"
             if move.kind in ("goto", "document") and target.document is not None:
                 document, pinned = target.document, True
@@ -77,7 +77,7 @@ class Frames:
             versions = history.store.versions.history(document, limit=1)[0].number
         told = self.story(history, session, cursor) if self.story is not None else None
         asked = approvals(history, ask.asked_since)
-        return Frame(look, pinned, time, versions, pages, asked, notice, again, told)
+        return Frame(look, pinned, time, versions, pages, asked, ask.asked_since, notice, again, told)
 
     def _blamed(self, history: History, look: Look, page: DocumentPage) -> DocumentPage:
         """The page with who made each of its lines, as far as that is known already."""
@@ -109,6 +109,8 @@ class Frames:
                 return navigate.live(history)
             case "goto":
                 return navigate.parse_goto(history, move.text, document, ask.branch, cursor, ask.now / 1e6)
+            case "follow":
+                return Target(cursor)
             case "document":
                 return Target(cursor, move.count)
 

@@ -6,10 +6,16 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import NamedTuple
 
+from widgets.cropping import columns
+
 BLOCK = 16 << 10
 """Bytes between two known numbers of lines."""
 EXACT = 2_000
 """Columns up to which a line is measured from its beginning; beyond, a byte is taken to be a column."""
+
+
+MEASURED = 10_000
+"""Lines whose columns are remembered."""
 
 
 class LineMap:
@@ -19,10 +25,11 @@ class LineMap:
     [(0, 3), (4, 7)]
     """
 
-    __slots__ = ("_before", "content", "lines")
+    __slots__ = ("_before", "_columns", "content", "lines")
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+        self._columns: dict[tuple[int, int], int] = {}
         counts = (content.count(b"\n", at, at + BLOCK) for at in range(0, len(content), BLOCK))
         self._before = [0, *accumulate(counts)]
         self.lines = self._before[-1] + (1 if content and not content.endswith(b"\n") else 0)
@@ -38,6 +45,20 @@ class LineMap:
         for _ in range(line - self._before[block]):
             at = self.content.find(b"\n", at + 1)
         return at + 1
+
+    def columns(self, start: int, end: int, tab: int) -> int:
+        """How many columns the line at the bytes ``start:end`` takes; as many as bytes where it is long."""
+        if end - start > 2 * EXACT:
+            return end - start
+        if (known := self._columns.get((start, tab))) is None:
+            text = self.content[start:end].decode("utf-8", "surrogateescape")
+            known = len(text) if text.isascii() and text.isprintable() else columns(text, tab)
+            if known > EXACT:
+                known = max(known, end - start)
+            if len(self._columns) >= MEASURED:
+                self._columns.clear()
+            self._columns[start, tab] = known
+        return known
 
     def ranges(self, first: int, last: int) -> list[tuple[int, int]]:
         """The bytes ``start, end`` of the lines ``first`` to ``last`` (exclusive), without their line ends."""

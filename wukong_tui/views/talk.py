@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ class TalkView:
         self._counts: dict[int, tuple[int, int]] = {}
         self._taken: list[Entry] = []
         self._taken_upto = 0
+        self._sessions: list[int] = []
 
     def load(self, history: History, look: Look, need: TalkNeed) -> TalkPage:
         """The page that the pane needs at the cursor."""
@@ -177,8 +179,10 @@ class TalkView:
         return " · ".join(part for part in (spoken(now.name or ""), str(now.detail.get("mode", ""))) if part)
 
     def _place(self, history: History, begun: int, cursor: int) -> tuple[int, int]:
-        every = [entry.id for entry in history.store.journal.of_kinds(("session",), after=0, upto=cursor)]
-        return sum(1 for id_ in every if id_ <= begun), len(every)
+        known = self._sessions
+        after = known[-1] if known else 0
+        known += [entry.id for entry in history.store.journal.of_kinds(("session",), after=after, upto=cursor)]
+        return bisect_right(known, begun), bisect_right(known, cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +335,9 @@ def _make(history: History, kind: Kind, entry: Entry, end: Entry | None, cursor:
         word = "began" if entry.kind == "session" else "goes on"
         fork = entry.detail.get("fork")
         more = f" from {fork.get('session')}" if isinstance(fork, dict) else ""
-        return replace(item, text=" · ".join(filter(None, (word + more, entry.name, detail.get("mode")))))
+        return replace(
+            item, text=" · ".join(filter(None, (word + more, spoken(entry.name or ""), detail.get("mode"))))
+        )
     if kind == "taken":
         return replace(item, text=_taken(entry), touched=_touched(history, entry.id, cursor))
     return item

@@ -9,6 +9,7 @@ from runtime.models.names import spoken
 from widgets.scrubber import ScrubberPage
 from widgets.timeline import Fold, Row, TimelineNeed, TimelinePage
 from workspace import History, Operation, outline
+from workspace.models import ENDED
 from wukong_tui.views import Look
 from wukong_tui.views.scrubber import SOON, Density
 from wukong_tui.views.sums import Sums, tokens
@@ -54,6 +55,8 @@ class TimelineView:
         self._tops.begin()
         walk = _Walk(history, look.newest, self._tops, self._opened(history, look, need))
         here = walk.visible(_path(history, look.cursor))
+        if here and _is_end_of_prompt(history, look.cursor):
+            here = walk.last(here, look.cursor)  # the prompt's own row is far above what happens now
         chosen = need.chosen if need.chosen is not None and need.chosen <= look.newest else None
         anchor = walk.visible(_path(history, chosen)) if chosen is not None else here
         margin = 2 * max(1, need.rows)
@@ -176,6 +179,11 @@ def _path(history: History, entry: int) -> Path:
     return tuple(reversed(path))
 
 
+def _is_end_of_prompt(history: History, cursor: int) -> bool:
+    entry = history.store.journal.entry(cursor)
+    return entry.kind == "prompt" and entry.phase == ENDED
+
+
 class _Walk:
     """Goes through the outline in the order in which it is shown, as far as asked."""
 
@@ -223,6 +231,14 @@ class _Walk:
             if id_ in self.opened and len(out) < most:
                 out += self.below((*path, id_), 0, most - len(out))
         return out
+
+    def last(self, path: Path, cursor: int) -> Path:
+        """The last row of what an act had caused at the cursor; its own row where none is shown."""
+        while path[-1] in self.opened and (
+            ids := self._siblings(path, 0, min(cursor, self._newest) + 1, 1, newest_first=True)
+        ):
+            path = (*path, ids[0])
+        return path
 
     def _back(self, path: Path, most: int) -> list[Path]:
         """An act and what is shown of what it caused, the last first."""
