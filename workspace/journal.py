@@ -23,6 +23,8 @@ _COLUMNS = (
 )
 _INSERT = f"INSERT INTO entry ({_COLUMNS}) VALUES ({','.join('?' * 25)})"
 _SELECT = f"SELECT {_COLUMNS} FROM entry"
+_FIRST = "phase < 2 AND ref IS NULL"
+"""What the index by kind holds: how operations begin, without the thousands that an import brings."""
 
 
 class Journal:
@@ -112,7 +114,7 @@ class Journal:
 
     def of_kind(self, kind: str, upto: int | None = None, *, session: str | None = None) -> list[int]:
         """Operations of a kind (of a session) up to an entry, oldest first."""
-        where, values = "kind = (SELECT id FROM term WHERE value = ?) AND phase < 2", [kind, upto or 1 << 62]
+        where, values = f"kind = (SELECT id FROM term WHERE value = ?) AND {_first(kind)}", [kind, upto or 1 << 62]
         if session is not None:
             where += " AND session = (SELECT id FROM term WHERE value = ?)"
             values = [kind, session, upto or 1 << 62]
@@ -125,7 +127,7 @@ class Journal:
         found = [
             self._db.execute(
                 f"SELECT {order}(id) FROM entry WHERE kind = (SELECT id FROM term WHERE value = ?)"
-                f" AND phase < 2 AND id {sign} ?",
+                f" AND {_first(kind)} AND id {sign} ?",
                 (kind, cursor),
             ).fetchone()[0]
             for kind in kinds
@@ -164,7 +166,7 @@ class Journal:
             where, values = " AND session = (SELECT id FROM term WHERE value = ?)", [*values, session]
         rows = self._db.execute(
             f"{_SELECT} INDEXED BY entry_kind WHERE kind IN (SELECT id FROM term WHERE value IN"
-            f" ({','.join('?' * len(kinds))})) AND phase < 2 AND id > ? AND id <= ?{where} ORDER BY id",
+            f" ({','.join('?' * len(kinds))})) AND {_FIRST} AND id > ? AND id <= ?{where} ORDER BY id",
             values,
         ).fetchall()
         return [self._entry(row) for row in rows]
@@ -357,6 +359,11 @@ class Journal:
 def clock() -> int:
     """The time of an entry written now: this machine's clock, in microseconds since 1970."""
     return time.time_ns() // 1000
+
+
+def _first(kind: str) -> str:
+    """What tells the first entries of operations of a kind: through the index, but for imports."""
+    return "phase < 2" if kind == "import" else _FIRST
 
 
 def link(

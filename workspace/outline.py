@@ -106,7 +106,7 @@ def firsts(store: Store, kinds: Sequence[str], after: int, upto: int, size: int)
     for kind in kinds:
         rows = store.db.execute(
             "SELECT min(id) FROM entry INDEXED BY entry_kind WHERE kind = (SELECT id FROM term WHERE value = ?)"
-            " AND phase < 2 AND id > ? AND id <= ? GROUP BY id / ?",
+            " AND phase < 2 AND ref IS NULL AND id > ? AND id <= ? GROUP BY id / ?",
             (kind, after, upto, size),
         )
         found += [id_ for (id_,) in rows.fetchall()]
@@ -119,7 +119,8 @@ def endings(store: Store, kind: str, after: int, upto: int) -> list[tuple[int, i
         "SELECT b.id, max(e.id), t.value FROM entry b INDEXED BY entry_kind"
         " LEFT JOIN entry e INDEXED BY entry_operation ON e.operation = b.id AND e.phase >= 2 AND e.phase = 2"
         " LEFT JOIN term t ON t.id = e.outcome"
-        " WHERE b.kind = (SELECT id FROM term WHERE value = ?) AND b.phase < 2 AND b.id > ? AND b.id <= ?"
+        " WHERE b.kind = (SELECT id FROM term WHERE value = ?) AND b.phase < 2"
+        " AND b.ref IS NULL AND b.id > ? AND b.id <= ?"
         " GROUP BY b.id",
         (kind, after, upto),
     )

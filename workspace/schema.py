@@ -114,8 +114,8 @@ INSERT INTO branch (id, name) VALUES (1, 'main');
 """
 
 KINDS = """
--- The prompts, plans, attempts of a long history without reading all of it.
-CREATE INDEX entry_kind ON entry (kind, id) WHERE phase < 2;
+-- The prompts, plans, attempts of a long history without reading all of it; imports have a ref and are left out.
+CREATE INDEX entry_kind ON entry (kind, id) WHERE phase < 2 AND ref IS NULL;
 """
 
 MIGRATIONS: Sequence[str] = (FIRST, KINDS)
