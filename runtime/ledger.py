@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from operator import add, sub
 from typing import Literal, TypeAlias
 
-from runtime.meter import Effect, Total
+from runtime.meter import Effect, Total, is_unknown
 from workspace import Entry, History, NotFound, Usage
 from workspace.journal import Journal
 from workspace.models import BEGUN, ENDED
@@ -412,7 +412,7 @@ class Ledger:
 
 
 def _spent(use: Usage) -> Spent:
-    unknown = use.estimated is None and (use.input is None or use.output is None)
+    unknown = is_unknown(use)
     return (
         1, use.input or 0, use.output or 0, use.cached or 0, use.reasoning or 0, use.estimated or 0,
         int(unknown), use.cost or 0, int(use.cost is None),

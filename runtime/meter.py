@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from workspace import History, Operation
+from workspace import History, Operation, Usage
+
+
+def is_unknown(use: Usage) -> bool:
+    """Whether nobody knows what a call used: neither the provider said so nor was it estimated."""
+    return use.estimated is None and (use.input is None or use.output is None)
 
 
 @dataclass(slots=True)
@@ -32,15 +37,18 @@ class Total:
         return self.input + self.output
 
     def add(self, operation: Operation) -> None:
-        use = operation.usage
+        """Add the call that an operation made."""
+        self.count(operation.usage)
+
+    def count(self, use: Usage) -> None:
+        """Add one call that used so much."""
         self.calls += 1
         self.input += use.input or 0
         self.output += use.output or 0
         self.cached += use.cached or 0
         self.reasoning += use.reasoning or 0
         self.estimated += use.estimated or 0
-        if use.estimated is None and (use.input is None or use.output is None):
-            self.unknown += 1
+        self.unknown += is_unknown(use)
         if use.cost is None:
             self.unpriced += 1
         else:

@@ -23,7 +23,7 @@ async def take(folder: Path) -> str:
 
     demo = make(folder, paced=False)
     await play(demo)
-    app = Office(None, Path.home() / "warehouse")
+    app = Office(Path.home() / "warehouse")
     app.desk = Desk(demo.root, demo.store, app.told)
     async with app.run_test(size=SIZE) as pilot:
         await shown(app)

@@ -142,7 +142,8 @@ class Acting:
         self._app.push_screen(HelpScreen())
 
     def do_palette(self, _: events.Key | None) -> None:
-        from wukong_tui.screens.picker import Item, PickerScreen
+        from widgets.choices import Item
+        from widgets.picker import PickerScreen
 
         app = self._app
         offered = [action for action in ACTIONS if action.name != "palette" and app.can(action)]
@@ -160,7 +161,8 @@ class Acting:
         self._app.beside(self._sessions(), "previews", exclusive=True)
 
     async def _sessions(self) -> None:
-        from wukong_tui.screens.picker import Item, PickerScreen
+        from widgets.choices import Item
+        from widgets.picker import PickerScreen
 
         app = self._app
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
-from textual.dom import DOMNode
 from textual.geometry import Region
 from textual.reactive import Reactive
 from textual.screen import Screen
@@ -55,8 +54,6 @@ if TYPE_CHECKING:
 
 LOG = "office.log"
 """What went wrong in an office, beside the history."""
-MAIN = 1
-"""The branch that is looked at."""
 PACE = 1 / 30
 """Seconds between two frames that nobody pressed a key for."""
 SLOW_LINE = 3
@@ -95,11 +92,10 @@ class Office(App[None]):
     BINDINGS = []  # noqa: RUF012 - keys come from the table of actions
     ESCAPE_TO_MINIMIZE = False
 
-    def __init__(self, desk: Desk | None, root: Path, *, theme: str = "dark", model: str | None = None,
+    def __init__(self, root: Path, store: Path | None = None, *, theme: str = "dark", model: str | None = None,
                  permissions: str = "ask") -> None:  # fmt: skip
         super().__init__(driver_class=Driver)
         cropped.install()
-        self.desk = desk or Desk(root, None, self.told, lambda told: self.talking.attached(told))
         self.root = root
         self.state = State()
         self.look_theme: Theme = load(theme)
@@ -110,6 +106,7 @@ class Office(App[None]):
         self.looking = Looking(self)
         self.acting = Acting(self)
         self.talking = Talking(self)
+        self.desk = Desk(root, store, self.told, attached=self.talking.attached, gone=self.host_gone)
         self.rehearsal: Rehearsal | None = None
         self.drawn = asyncio.Event()
         """Set once a frame was drawn."""
@@ -232,7 +229,7 @@ class Office(App[None]):
         state = self.state
         needs = {name: self.pane(name).need() for name in self.visible_panes()}
         ask = Ask(
-            state.cursor, state.live, state.session, state.document, state.pinned, MAIN, tuple(moves), needs,
+            state.cursor, state.live, state.session, state.document, state.pinned, state.branch, tuple(moves), needs,
             self.asked_since, self.now(),
         )  # fmt: skip
         frames = self._frames
@@ -288,9 +285,6 @@ class Office(App[None]):
     def told(self, event: Event) -> None:
         """Something happened: the journal grew, or text came."""
         if isinstance(event, Advanced):
-            if event.entry == 0:
-                self.texts.clear()
-                self.notify_person("The host has gone; all that was acknowledged is recorded.")
             self._wake.set()
         elif isinstance(event, Delta):
             text = self.texts.get(event.operation, "")
@@ -299,6 +293,12 @@ class Office(App[None]):
                 return
             self.texts[event.operation] = text[: event.offset] + event.text
             self._stream()
+
+    def host_gone(self) -> None:
+        """The host has left or was killed; the next command starts another one."""
+        self.texts.clear()
+        self.notify_person("The host has gone; all that was acknowledged is recorded.")
+        self._wake.set()
 
     def _stream(self) -> None:
         if not self._streaming:
@@ -499,9 +499,6 @@ class Office(App[None]):
         """Leave; what runs goes on."""
         self.exit()
 
-    def _get_dom_base(self) -> DOMNode:
-        return self.screen_stack[0] if self.screen_stack else super()._get_dom_base()
-
 
 def _tail(log: Path) -> list[str]:
     """The newest lines of a log that is kept small."""
@@ -523,8 +520,7 @@ def put(widget: Widget, region: Region | None) -> None:
 
 def run(root: Path, store: Path | None = None, *, demo: Any = None, resume: bool = False, **settings: Any) -> int:
     """Open the office of ``root`` on this terminal until the person leaves; the exit status."""
-    app = Office(None, root, **settings)
-    app.desk = Desk(root, store, app.told, app.talking.attached)
+    app = Office(root, store, **settings)
     if demo is not None:
         from wukong_tui.rehearsing import Rehearsal
 

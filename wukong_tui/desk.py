@@ -24,9 +24,8 @@ LOOK_AGAIN = 1.0
 class Desk:
     """Reads a workspace at any cursor, and reaches its host: at once where one runs, else when it is needed.
 
-    ``told`` is called in the event loop with every event, an Advanced of entry 0 for a host
-    that has gone; ``attached`` with what a host says of how things stand, whenever we
-    attach. Nothing here blocks the loop.
+    ``told`` is called in the event loop with every event; ``attached`` with what a host
+    says of how things stand, whenever we attach; ``gone`` when it has gone. Nothing here blocks the loop.
     """
 
     def __init__(
@@ -34,12 +33,15 @@ class Desk:
         root: Path,
         store: Path | None,
         told: Callable[[Event], None],
+        *,
         attached: Callable[[dict[str, Any]], None] = lambda _: None,
+        gone: Callable[[], None] = lambda: None,
     ) -> None:
         self.root = root
         self._store = store
         self._told = told
         self._attached = attached
+        self._gone = gone
         self._readers: list[Reader] = []
         self._client: Any = None
         self._connecting = asyncio.Lock()
@@ -123,7 +125,7 @@ class Desk:
                 self._told(event)
         except WorkspaceError:
             self._client = None
-            self._told(Advanced(0))
+            self._gone()
 
     async def _watch(self) -> None:
         """Without a host, look now and then whether somebody else has added to the journal."""

@@ -302,7 +302,7 @@ class Looking:
         app = self._app
         if app.frame is self._from:  # it shows yet where playing was begun
             return
-        if app.state.cursor >= app.state.newest:
+        if self.player.arrived(app.state.cursor, app.state.newest, moved=True):
             self.stop()
             app.wake(Move("live"))
             return

@@ -7,6 +7,9 @@ from typing import Literal
 
 from wukong_tui.layout import Pane
 
+MAIN = 1
+"""The branch that is looked at."""
+
 Mode = Literal["work", "time"]
 
 
@@ -24,6 +27,7 @@ class State:
     live: bool = True
     session: str | None = None
     document: int | None = None
+    branch: int = MAIN
     pinned: bool = False
     focus: Pane = "document"
     side: Pane = "plan"

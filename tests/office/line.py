@@ -37,7 +37,7 @@ class Piped(Desk):
 
 def main() -> None:
     root, store, pipe = map(Path, sys.argv[1:])
-    app = Office(None, root)
+    app = Office(root)
     app.desk = Piped(app, root, store, pipe)
     app.run()
 

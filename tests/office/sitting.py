@@ -52,7 +52,7 @@ class Still(Office):
     """The office at one moment: ages on the screen do not grow."""
 
     def __init__(self, story: Story, **more: Any) -> None:
-        super().__init__(None, story.root, **more)
+        super().__init__(story.root, **more)
         self.desk = Beside(story, self.told)
         self.root = PLACE
         self.story = story

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from workspace import History, Operation, Usage, outline
+from runtime.meter import Total
+from workspace import History, Operation, outline
 
 CHUNK = 1 << 12
 """Entries that one load adds up, at most."""
 KEPT = 4096
 """Operations whose sums are remembered, at most."""
-
-
-@dataclass(slots=True)
-class Spent:
-    """Tokens of model calls: reported, estimated, and in how many calls nobody knows them."""
-
-    calls: int = 0
-    reported: int = 0
-    estimated: int = 0
-    unknown: int = 0
-
-    def add(self, use: Usage) -> None:
-        """Add one call."""
-        self.calls += 1
-        self.reported += (use.input or 0) + (use.output or 0)
-        self.estimated += use.estimated or 0
-        self.unknown += use.estimated is None and (use.input is None or use.output is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +20,7 @@ class Did:
     documents: str = ""
     added: int | None = None
     removed: int | None = None
-    spent: Spent = field(default_factory=Spent)
+    spent: Total = field(default_factory=Total)
     pending: bool = False
 
 
@@ -56,7 +40,7 @@ class Sums:
     def __init__(self) -> None:
         self._counts: dict[int, tuple[int, int]] = {}
         self._parts: dict[int, _Part] = {}
-        self._spents: dict[int, Spent] = {}
+        self._spents: dict[int, Total] = {}
         self._parents: dict[int, int | None] = {}
         self._left = CHUNK
 
@@ -102,18 +86,18 @@ class Sums:
         words = "" if not count else "1 document" if count == 1 else f"{count:,} documents"
         return Did(words, part.added, part.removed, spent, pending=part.upto < last)
 
-    def _spent(self, history: History, operation: Operation, last: int, composite: bool) -> Spent:
-        spent = Spent()
+    def _spent(self, history: History, operation: Operation, last: int, composite: bool) -> Total:
+        spent = Total()
         if not composite:
             if operation.model is not None and operation.ended is not None:
-                spent.add(operation.usage)
+                spent.add(operation)
             return spent
         if (known := self._spents.get(operation.id)) is not None:
             return known
         seen: set[bytes] = set()  # a provider's message counts once
         for call, _, ref, usage in outline.model_calls(history.store, operation.id - 1, last):
             if ref not in seen and self._is_under(history, call, operation.id):
-                spent.add(usage)
+                spent.count(usage)
                 seen.update([ref] if ref is not None else [])
         if operation.outcome is not None:
             self._spents[operation.id] = spent
@@ -129,7 +113,7 @@ class Sums:
         return at == above
 
 
-def tokens(spent: Spent) -> str:
+def tokens(spent: Total) -> str:
     """Tokens in a few cells: ``1,234 ~678 2 ?``: reported, estimated, calls of which nobody knows."""
     if not spent.calls:
         return ""
