@@ -15,7 +15,7 @@ from workspace.errors import WorkspaceError
 from workspace.visible import visible
 
 from .options import given, office_options
-from .place import Place
+from .place import Place, on_a_terminal
 
 WHERE = {
     "office": ("office",),
@@ -63,7 +63,7 @@ def cli(context: click.Context, /, directory: Path, store: Path | None, **office
     context.obj = Place(directory, store)
     named = [name for name in office_only if given(context, name)]
     if context.invoked_subcommand is None:
-        if not named and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not named and not on_a_terminal():
             raise click.exceptions.NoArgsIsHelpError(context)
         office = cli.get_command(context, "office")
         assert office is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import click
 from workspace import WorkspaceError
 
 from .common import emit, json_option, note, say
-from .place import Place
+from .place import Place, on_a_terminal
 
 
 @click.command(short_help="Show what this is: an agent books 10,000 bottles, with no key and no network.")
@@ -31,7 +30,7 @@ def demo(place: Place, headless: bool, resume: bool, as_json: bool) -> None:
 
     if as_json and not headless:
         raise WorkspaceError("The demo writes JSON with --headless only.")
-    if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not headless and not on_a_terminal():
         raise WorkspaceError("The demo needs a terminal; `wukong demo --headless` does the same without one.")
     parent = None if place.directory == Path() else place.directory.resolve()
     store = place.store.resolve() if place.store else None

@@ -11,7 +11,7 @@ from runtime.models.names import meant
 from workspace.errors import WorkspaceError
 
 from .options import office_options
-from .place import Place
+from .place import Place, on_a_terminal
 
 
 @click.command(short_help="Open the office on this terminal; the same as `wukong` alone.")
@@ -22,7 +22,7 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
 
     Leaving it stops nothing: what runs goes on in the host, and opening it again attaches.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not on_a_terminal():
         raise WorkspaceError("The office needs a terminal; `wukong --help` lists what works without one.")
     if not place.has_history():
         from workspace.workspace import check_not_too_wide

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from workspace.addresses import Address
 
 NETWORK = "The history lies on a network file system, whose locks cannot be trusted; --store puts it elsewhere."
+
+
+def on_a_terminal() -> bool:
+    """Whether an interface can be shown: keys come from one end of it, what is drawn goes out as its errors do."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 @dataclass(frozen=True, slots=True)
