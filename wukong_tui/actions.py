@@ -15,7 +15,8 @@ Group = Literal["Go", "Look", "Panes", "Play", "Take back", "Talk", "Office"]
 class Action:
     """Something a person can do: ``name`` is its handler, ``keys`` as Textual names them.
 
-    ``shown`` is how the keys are written for a person.
+    ``shown`` is how the keys are written for a person; ``counted`` whether a number typed before them
+    says how often.
     """
 
     name: str
@@ -24,17 +25,25 @@ class Action:
     title: str
     group: Group
     mode: Mode = "time"
+    counted: bool = False
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("back", ("left", "h"), "← h", "one version of this document back (hold: faster; 20← : twenty)", "Go"),
-    Action("forward", ("right", "l"), "→ l", "one version forward", "Go"),
-    Action("before", ("comma",), ",", "one operation back", "Go"),
-    Action("after", ("full_stop",), ".", "one operation forward", "Go"),
-    Action("step_back", ("left_parenthesis",), "(", "start of the plan step before", "Go"),
-    Action("step_forward", ("right_parenthesis",), ")", "start of the next plan step", "Go"),
-    Action("prompt_back", ("left_curly_bracket",), "{", "prompt before", "Go"),
-    Action("prompt_forward", ("right_curly_bracket",), "}", "next prompt", "Go"),
+    Action(
+        "back",
+        ("left", "h"),
+        "← h",
+        "one version of this document back (hold: faster; 20← : twenty)",
+        "Go",
+        counted=True,
+    ),
+    Action("forward", ("right", "l"), "→ l", "one version forward", "Go", counted=True),
+    Action("before", ("comma",), ",", "one operation back", "Go", counted=True),
+    Action("after", ("full_stop",), ".", "one operation forward", "Go", counted=True),
+    Action("step_back", ("left_parenthesis",), "(", "start of the plan step before", "Go", counted=True),
+    Action("step_forward", ("right_parenthesis",), ")", "start of the next plan step", "Go", counted=True),
+    Action("prompt_back", ("left_curly_bracket",), "{", "prompt before", "Go", counted=True),
+    Action("prompt_forward", ("right_curly_bracket",), "}", "next prompt", "Go", counted=True),
     Action("first", ("g",), "g", "the first entry", "Go"),
     Action("live", ("G",), "G", "LIVE", "Go"),
     Action("jump_back", ("apostrophe",), "''", "back to where you jumped from", "Go"),
@@ -42,12 +51,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("search", ("slash",), "/", "search in every version ever", "Go"),
     Action("search_next", ("n",), "n", "next hit (older)", "Go"),
     Action("search_previous", ("N",), "N", "previous hit (newer)", "Go"),
-    Action("down", ("j", "down"), "j ↓", "a line down", "Look"),
-    Action("up", ("k", "up"), "k ↑", "a line up", "Look"),
+    Action("down", ("j", "down"), "j ↓", "a line down", "Look", counted=True),
+    Action("up", ("k", "up"), "k ↑", "a line up", "Look", counted=True),
     Action("page_down", ("pagedown", "ctrl+f"), "PgDn", "a page down", "Look"),
     Action("page_up", ("pageup", "ctrl+b"), "PgUp", "a page up", "Look"),
-    Action("left", ("less_than_sign",), "<", "to the left of a long line", "Look"),
-    Action("right", ("greater_than_sign",), ">", "to the right of a long line", "Look"),
+    Action("left", ("less_than_sign",), "<", "to the left of a long line", "Look", counted=True),
+    Action("right", ("greater_than_sign",), ">", "to the right of a long line", "Look", counted=True),
     Action("diff", ("d",), "d", "content, diff, side by side; in the meter session, workspace", "Look"),
     Action("blame", ("b",), "b", "who made each line", "Look"),
     Action("why", ("w",), "w", "why this line is there", "Look"),

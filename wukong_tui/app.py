@@ -473,6 +473,8 @@ class Office(App[None]):
         action = KEYS.get(event.key)
         if action is None or (action.mode not in ("any", state.mode) and event.key not in ANYWHERE):
             return False
+        if state.count and not action.counted and action.name != "close":
+            self.looking.take_digit()  # it was for a pane, which this key is for
         return await self.do(action, event)
 
     @property

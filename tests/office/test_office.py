@@ -209,17 +209,33 @@ async def test_esc_closes_the_topmost_thing_and_never_moves_the_cursor(story: St
         await go(pilot, "op:68")
         await press(pilot, "z", "w")
         assert app.acting.explaining
-        send(pilot, "3")
-        await pilot.pause(0)
-        await press(pilot, "question_mark")
-        await press(pilot, "escape")
+        await press(pilot, "question_mark", "escape")
         assert len(app.screen_stack) == 1
+        await press(pilot, "9")
+        assert app.state.count == "9"
         for gone in (lambda: not app.state.count, lambda: not app.acting.explaining, lambda: not app.state.zoom):
             if not gone():
                 await press(pilot, "escape")
             assert gone()
         await press(pilot, "escape", "escape")
         assert (app.state.cursor, app.state.live, app.state.mode, focused(pilot)) == (68, False, "time", "document")
+
+
+async def test_a_digit_is_a_pane_once_it_can_be_no_count(story: Story) -> None:
+    async with sitting(story) as pilot:
+        app = seat(pilot)
+        await press(pilot, "ctrl+t")
+        await press(pilot, "2")
+        await until(pilot, lambda: focused(pilot) == "plan")
+        send(pilot, "3", "question_mark")
+        await rest(pilot)
+        assert (app.state.focus, len(app.screen_stack)) == ("meter", 2)
+        await press(pilot, "escape")
+        send(pilot, "4", "escape")
+        await rest(pilot)
+        send(pilot, "1", "2", "z")
+        await rest(pilot)
+        assert (app.state.focus, app.state.zoom, app.state.count) == ("meter", True, "")
 
 
 @pytest.mark.parametrize("key", ["question_mark", "ctrl+p", "colon", "slash", "f"])
