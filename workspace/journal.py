@@ -63,7 +63,9 @@ class Journal:
 
     def operation(self, id_: int, cursor: int | None = None) -> Operation:
         """The operation that entry ``id_`` belongs to, as it stood at the cursor."""
-        first = self.entry(self.entry(id_).operation)
+        first = self.entry(id_)
+        if first.operation != id_:
+            first = self.entry(first.operation)
         return self._operation(first, cursor)
 
     def operations(

@@ -92,6 +92,28 @@ def model_calls(store: Store, after: int, upto: int) -> list[tuple[int, str | No
     return [(row[0], row[1], row[2], Usage(*row[3:9])) for row in rows]
 
 
+def ended_calls(store: Store, after: int, upto: int) -> list[tuple[int, str | None, bytes | None, Usage]]:
+    """What ``model_calls`` gives, of the model calls that ended in ``after < entry <= upto``, once for every end."""
+    rows = store.db.execute(
+        "SELECT b.id, t.value, e.ref, e.tokens_input, e.tokens_output, e.tokens_cached, e.tokens_reasoning,"
+        " e.tokens_estimated, e.cost FROM entry e JOIN entry b ON b.id = e.operation"
+        " LEFT JOIN term t ON t.id = e.outcome"
+        " WHERE e.id > ? AND e.id <= ? AND e.phase = 2 AND b.model IS NOT NULL ORDER BY e.id",
+        (after, upto),
+    ).fetchall()
+    return [(row[0], row[1], row[2], Usage(*row[3:9])) for row in rows]
+
+
+def begun(store: Store, after: int, upto: int) -> dict[int, int]:
+    """How many operations began in ``after < id <= upto``, by what caused them directly."""
+    rows = store.db.execute(
+        "SELECT parent, count(*) FROM entry WHERE id > ? AND id <= ? AND phase < 2 AND parent IS NOT NULL"
+        " GROUP BY parent",
+        (after, upto),
+    ).fetchall()
+    return dict(rows)
+
+
 def density(store: Store, after: int, upto: int, size: int) -> list[tuple[int, int]]:
     """``(bucket, versions)`` of ``after < entry <= upto``; a bucket is ``size`` entries, the first begins at 0."""
     return store.db.execute(

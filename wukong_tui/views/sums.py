@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 from runtime.meter import Total
-from workspace import History, Operation, outline
+from workspace import History, Operation, Usage, outline
+from workspace.store import Store
+
+T = TypeVar("T")
 
 CHUNK = 1 << 12
 """Entries that one load adds up, at most."""
@@ -34,33 +39,47 @@ class _Part:
     removed: int | None = None
 
 
+@dataclass(slots=True)
+class _Spending:
+    """The model calls that an act caused, of those that ended up to an entry, and their sum."""
+
+    upto: int
+    calls: dict[int, tuple[bytes | None, Usage]] = field(default_factory=dict)
+    total: Total = field(default_factory=Total)
+
+
 class Sums:
-    """Adds up what acts did; what is over is added up once."""
+    """Adds up what acts did; of those under way only what came since the last time."""
 
     def __init__(self) -> None:
         self._counts: dict[int, tuple[int, int]] = {}
         self._parts: dict[int, _Part] = {}
-        self._spents: dict[int, Total] = {}
+        self._spendings: dict[int, _Spending] = {}
         self._parents: dict[int, int | None] = {}
         self._left = CHUNK
+        self._read: dict[tuple[Any, int, int], Any] = {}
+        """What this load has read of a range of entries: acts that are under way want the same one."""
 
     def begin(self) -> None:
         """Start a load: it may add up so many entries and no more."""
         self._left = CHUNK
-        for kept in (self._counts, self._parts, self._spents):
+        self._read.clear()
+        for kept in (self._counts, self._parts, self._spendings):
             if len(kept) > KEPT:
                 kept.clear()
         if len(self._parents) > 16 * KEPT:
             self._parents.clear()
 
-    def count(self, history: History, operation: int, last: int, *, done: bool) -> int:
+    def count(self, history: History, operation: int, last: int) -> int:
         """How many acts an operation caused directly, up to an entry."""
-        upto, known = self._counts.get(operation, (operation, 0))
-        if upto < last:
-            if not done:  # a call that is under way now ends later: count the whole of it again
-                return outline.caused(history.store, operation, operation, last)
-            known += outline.caused(history.store, operation, upto, last)
-            self._counts[operation] = (last, known)
+        upto, known = self._counts.get(operation, (None, 0))
+        if upto is None:
+            known = outline.caused(history.store, operation, operation, last)
+        elif upto < last:
+            known += self._once(outline.begun, history, upto, last).get(operation, 0)
+        else:
+            return known
+        self._counts[operation] = (last, known)
         return known
 
     def of(self, history: History, operation: Operation, last: int, *, composite: bool) -> Did:
@@ -76,7 +95,7 @@ class Sums:
         while part.upto < last and self._left > 0:
             upto = min(last, part.upto + self._left)
             self._left -= upto - part.upto
-            for owner, document, added, removed in outline.edits(history.store, part.upto, upto):
+            for owner, document, added, removed in self._once(outline.edits, history, part.upto, upto):
                 if self._is_under(history, owner, operation.id):
                     part.documents.add(document)
                     part.added = _sum([part.added, added])
@@ -87,21 +106,31 @@ class Sums:
         return Did(words, part.added, part.removed, spent, pending=part.upto < last)
 
     def _spent(self, history: History, operation: Operation, last: int, composite: bool) -> Total:
-        spent = Total()
         if not composite:
+            spent = Total()
             if operation.model is not None and operation.ended is not None:
                 spent.add(operation)
             return spent
-        if (known := self._spents.get(operation.id)) is not None:
-            return known
-        seen: set[bytes] = set()  # a provider's message counts once
-        for call, _, ref, usage in outline.model_calls(history.store, operation.id - 1, last):
-            if ref not in seen and self._is_under(history, call, operation.id):
-                spent.count(usage)
-                seen.update([ref] if ref is not None else [])
-        if operation.outcome is not None:
-            self._spents[operation.id] = spent
-        return spent
+        known = self._spendings.get(operation.id)
+        if known is None:
+            known = self._spendings[operation.id] = _Spending(last)
+            calls = outline.model_calls(history.store, operation.id - 1, last)
+        elif known.upto < last:
+            calls, known.upto = self._once(outline.ended_calls, history, known.upto, last), last
+        else:
+            return known.total
+        more = {call: (ref, usage) for call, _, ref, usage in calls if self._is_under(history, call, operation.id)}
+        if more:
+            known.calls |= more
+            known.total = _total(known.calls.values())
+        return known.total
+
+    def _once(self, query: Callable[[Store, int, int], T], history: History, after: int, upto: int) -> T:
+        """What a query finds in a range of entries, read once in a load."""
+        key = (query, after, upto)
+        if key not in self._read:
+            self._read[key] = query(history.store, after, upto)
+        return cast(T, self._read[key])
 
     def _is_under(self, history: History, operation: int, above: int) -> bool:
         """Whether one operation is another, or was caused by it through any others."""
@@ -123,6 +152,16 @@ def tokens(spent: Total) -> str:
     if spent.unknown:
         parts.append("?" if spent.calls == 1 else f"{spent.unknown:,} ?")
     return " ".join(parts)
+
+
+def _total(calls: Iterable[tuple[bytes | None, Usage]]) -> Total:
+    """The sum of model calls; a provider's message counts once."""
+    total, seen = Total(), set()
+    for ref, usage in calls:
+        if ref is None or ref not in seen:
+            total.count(usage)
+        seen.add(ref)
+    return total
 
 
 def _sum(counts: list[int | None]) -> int | None:

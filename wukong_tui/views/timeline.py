@@ -110,9 +110,9 @@ class TimelineView:
         store = history.store
         upto = look.cursor if id_ <= look.cursor else look.newest
         operation = store.journal.operation(id_, upto)
-        whole = store.journal.operation(id_, look.newest)
+        whole = operation if upto == look.newest else store.journal.operation(id_, look.newest)
         last = min(whole.last, look.newest) if whole.outcome is not None else look.newest
-        count = self._sums.count(history, id_, last, done=whole.outcome is not None)
+        count = self._sums.count(history, id_, last)
         sign, style = _sign(operation)
         sums = self._sums.of(history, whole if count else operation, last, composite=count > 0)
         row = Row(
