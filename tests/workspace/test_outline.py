@@ -104,3 +104,16 @@ def test_a_search_takes_signs_as_they_are(work: Workspace) -> None:
     assert found("k\\s") == [two]
     assert found("ann") == [two]
     assert found("edit") == [one, two]
+
+
+def test_model_calls_are_found_where_they_end_and_operations_where_they_begin(work: Workspace) -> None:
+    prompt = work.begin(Act(kind="prompt"))
+    first, second = (work.begin(Act(kind="model", model="m", parent=prompt)) for _ in range(2))
+    work.end(second, usage=Usage(input=2), ref=b"b")
+    ended = work.cursor
+    work.end(first, usage=Usage(input=1), ref=b"a")
+    work.record(Act(kind="note", parent=prompt))
+    assert outline.ended_calls(work.store, 0, ended) == [(second, "done", b"b", Usage(input=2))]
+    assert outline.ended_calls(work.store, ended, work.cursor) == [(first, "done", b"a", Usage(input=1))]
+    assert outline.begun(work.store, 0, ended) == {prompt: 2}
+    assert outline.begun(work.store, ended, work.cursor) == {prompt: 1}

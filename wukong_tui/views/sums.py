@@ -122,7 +122,7 @@ class Sums:
         more = {call: (ref, usage) for call, _, ref, usage in calls if self._is_under(history, call, operation.id)}
         if more:
             known.calls |= more
-            known.total = _total(known.calls.values())
+            known.total = _total(call for _, call in sorted(known.calls.items()))
         return known.total
 
     def _once(self, query: Callable[[Store, int, int], T], history: History, after: int, upto: int) -> T:
@@ -155,7 +155,7 @@ def tokens(spent: Total) -> str:
 
 
 def _total(calls: Iterable[tuple[bytes | None, Usage]]) -> Total:
-    """The sum of model calls; a provider's message counts once."""
+    """The sum of model calls, oldest first; a provider's message counts once."""
     total, seen = Total(), set()
     for ref, usage in calls:
         if ref is None or ref not in seen:
