@@ -26,6 +26,9 @@ TEMPORARY = b".wukong-tmp-"
 OLD = b"-old"
 """Suffix that a displaced file has for a moment where names cannot be exchanged in one call."""
 
+PART = b"-part"
+"""Suffix that a temporary file has until all of it is written."""
+
 _NOREPLACE, _EXCHANGE = 1, 2
 
 
@@ -113,7 +116,7 @@ class Files:
         The name appears only when the content is whole: until then it ends in ``-part``.
         FileExistsError where something has the temporary name already.
         """
-        part = temporary + b"-part"
+        part = temporary + PART
         with self._parent(path, create=True) as (parent, _):
             _unlink(parent, part)
             if stat.S_ISLNK(mode):
@@ -175,9 +178,17 @@ class Files:
         try:
             with self._parent(path) as (parent, _):
                 _unlink(parent, temporary)
-                _unlink(parent, temporary + b"-part")
+                _unlink(parent, temporary + PART)
         except FileNotFoundError:
             return
+
+    def lying(self, names: Collection[bytes]) -> Iterator[tuple[bytes, str]]:
+        """Every file of one of these names below the root, with its folder (``""``: the root itself)."""
+        for folder, below, inside, _ in os.fwalk(b".", dir_fd=self._root):
+            for name in (*below, *inside):  # a link to a folder counts as a folder there
+                if name in names:
+                    yield name, os.fsdecode(folder)[2:]
+            below[:] = [name for name in below if name != b".git"]
 
     def set_mode(self, path: str, mode: int) -> None:
         """Set a file's permissions without touching its content."""

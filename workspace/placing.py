@@ -374,7 +374,7 @@ class Placing:
         """Keep what somebody else has under the temporary name, and drop what is only ours."""
         rows = {placed.path: placed for placed in self._disk.of_document(document)}
         head = self._head(document)
-        for path in dict.fromkeys([*rows, head.path, *self._earlier_paths(document)]):
+        for path in dict.fromkeys([*rows, head.path, *self._beside(document)]):
             self._files.finish_exchange(path, self._temporary(document))
             for temporary in (self._temporary(document), self._temporary(document) + OLD):
                 try:
@@ -392,8 +392,8 @@ class Placing:
                         self._step("recorded")
                 self._files.drop_temporary(path, temporary)
 
-    def _earlier_paths(self, document: int) -> list[str]:
-        """Where else a temporary file of the document may lie."""
+    def _beside(self, document: int) -> list[str]:
+        """Beside which other paths a temporary file of the document may lie."""
         return []
 
     def _is_ours(self, document: int, path: str, found: Found, since: int) -> bool:

@@ -7,14 +7,15 @@ be back, hold an older version of ours, or remains of one: cut short, or with ze
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from .capture import same_content
 from .disk import Placed
-from .files import Blocked, Found
+from .files import OLD, PART, Blocked, Found
 from .models import Act, Conflict, Edit, State, Version
 from .placing import OUTSIDE, Placing
 
@@ -30,6 +31,8 @@ class Recovery(Placing):
     _power_failed = False
     _told: list[Conflict] | None = None
     """While recovering: what stood in conflict, each recorded with the edit that it is about."""
+    _astray: Mapping[int, Sequence[str]] = MappingProxyType({})
+    """While recovering: paths beside which temporary files lie in folders that somebody moved, by document."""
 
     def recover(self, *, power_failed: bool = False) -> list[Conflict]:
         """Finish what was pending when the last writer stopped, first recording the edits of others.
@@ -42,12 +45,13 @@ class Recovery(Placing):
         told: list[Conflict] = []
         self._told = told
         documents = self._disk.pending()
+        self._astray = self._gone_astray(documents)
         for act in (self._rescue, self._recognise, self._notice):
             for document in documents:
                 with suppress(OSError, Blocked):
                     act(document)
         self.bring(documents)  # what stands in the way of a head stays pending, and is shown as such
-        self._power_failed, self._told = False, None
+        self._power_failed, self._told, self._astray = False, None, MappingProxyType({})
         return told
 
     def record_outside(
@@ -115,6 +119,17 @@ class Recovery(Placing):
                     places.setdefault(path, row)
         return places
 
+    def _gone_astray(self, documents: Sequence[int]) -> dict[int, list[str]]:
+        """Where else a temporary file of a document lies beside its name: somebody moved its folder meanwhile."""
+        if not documents:
+            return {}
+        of = {self._temporary(document) + suffix: document for document in documents for suffix in (b"", OLD, PART)}
+        paths: dict[int, list[str]] = {}
+        for name, folder in self._files.lying(of):
+            base = self._head(of[name]).path.rpartition("/")[2]
+            paths.setdefault(of[name], []).append(f"{folder}/{base}" if folder else base)
+        return paths
+
     def _discard(self, document: int, path: str, remains: Found) -> None:
         """Remove remains of our own writing, unless they change under our hands."""
         found = self._take_away(document, path)
@@ -126,7 +141,11 @@ class Recovery(Placing):
         self._disk.remove(path)
 
     def _earlier_paths(self, document: int) -> list[str]:
+        """Where else the document's file may be, after a power failure."""
         return self._store.versions.paths_of(document) if self._power_failed else []
+
+    def _beside(self, document: int) -> list[str]:
+        return [*self._earlier_paths(document), *self._astray.get(document, ())]
 
     def _is_ours(self, document: int, path: str, found: Found, since: int) -> bool:
         if not self._power_failed:

@@ -32,13 +32,15 @@ class Walk:
 
     present: dict[str, tuple[int, Stamp]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
-    _names: set[str] | None = None
+    _passed: tuple[set[str], set[str]] | None = None
 
     def hides(self, path: str) -> bool:
         """Whether a path that was not seen may still be there: it or a folder above was passed over."""
-        names = {s.path for s in self.skipped} if self._names is None else self._names
-        self._names = names
-        return "" in names or path in names or any(folder in names for folder in folders(path))
+        if self._passed is None:
+            below = {s.path for s in self.skipped if s.bytes is None}  # nothing is below a file or a pipe
+            self._passed = {s.path for s in self.skipped}, below
+        names, below = self._passed
+        return "" in below or path in names or any(folder in below for folder in folders(path))
 
 
 def walk(

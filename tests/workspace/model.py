@@ -159,6 +159,17 @@ def leftovers(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if TEMPORARY in str(path.relative_to(root)))
 
 
+def is_barred(root: Path, path: str) -> bool:
+    """Whether a file cannot be put at a path: a folder or a pipe is there, or a file where a folder has to be."""
+    try:
+        status = (root / path).lstat()
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        return True
+    return not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode))
+
+
 def _pipes(root: Path) -> set[str]:
     base = os.fsencode(root)
     found = (os.path.join(folder, name) for folder, _, names in os.walk(base) for name in names)
@@ -280,6 +291,10 @@ class People:
                     self.owed.append(old)
                 if path in after:
                     self.theirs[path] = after[path]
+
+    def went_along(self, paths: set[str]) -> set[str]:
+        """Those that were just being put into a folder that somebody renamed."""
+        return {path for path in paths if any(path.startswith(f"{folder}/") for folder in self.moved)}
 
     def check_nothing_lost(self, model: Model) -> None:
         """What they made is where they put it, or in a version."""
