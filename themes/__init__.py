@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 NAMES = (
@@ -40,6 +41,7 @@ def parse(text: str) -> Theme:
     return Theme(record["name"], bool(record["dark"]), record["ground"], styles)
 
 
+@cache
 def load(name: str) -> Theme:
     """The shipped theme of this name. Raises ValueError."""
     if name not in SHIPPED:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-import regex
 from rich.cells import cell_len
 
 from widgets.paint import Span
 from workspace.visible import visible
 
+if TYPE_CHECKING:
+    import regex
+
 TAB = "    "
 KEPT = 1_000
 """How lines up to so many characters are broken is kept."""
-_CLUSTER = regex.compile(r"\X")
-_WORD_LEFT = regex.compile(r"\w+\W*\Z|\W+\Z")
-_WORD_RIGHT = regex.compile(r"\W*\w+|\W+")
+_WORD_LEFT = re.compile(r"\w+\W*\Z|\W+\Z")
+_WORD_RIGHT = re.compile(r"\W*\w+|\W+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,13 @@ class Draft:
         start = max(self.line_start, self.at - 64)
         if start == self.at:
             return max(0, self.at - 1)
-        *_, last = _CLUSTER.finditer(self.text, start, self.at)
+        *_, last = _cluster().finditer(self.text, start, self.at)
         return int(last.start())
 
     @property
     def right(self) -> int:
         """Where the character at the cursor ends."""
-        found = _CLUSTER.match(self.text, self.at)
+        found = _cluster().match(self.text, self.at)
         return found.end() if found else self.at
 
     @property
@@ -151,7 +154,7 @@ def column(text: str, row: Row, at: int) -> int:
 def place(text: str, row: Row, cells: int) -> int:
     """The place on a row that is nearest to so many cells from its start, and not behind it."""
     used = 0
-    for found in _CLUSTER.finditer(text, row.start, row.end):
+    for found in _cluster().finditer(text, row.start, row.end):
         used += cell_len(drawn(found[0]))
         if used > cells:
             return int(found.start())
@@ -208,7 +211,7 @@ def cursor_spans(text: str, row: Row, at: int, *, lit: bool, style: str = "text"
 
 
 def _around(text: str, at: int) -> tuple[str, str, str]:
-    found = _CLUSTER.match(text, at) if at < len(text) else None
+    found = _cluster().match(text, at) if at < len(text) else None
     end = found.end() if found else at
     return drawn(text[:at]), drawn(text[at:end]), drawn(text[end:])
 
@@ -228,7 +231,7 @@ def _broken(line: str, width: int) -> tuple[tuple[int, int], ...]:
     out: list[tuple[int, int]] = []
     start = used = 0
     space = -1
-    for found in _CLUSTER.finditer(line):
+    for found in _cluster().finditer(line):
         size = cell_len(drawn(found[0]))
         if used + size > width and found.start() > start:
             cut = space if space > start and found[0] != " " else found.start()
@@ -242,6 +245,14 @@ def _broken(line: str, width: int) -> tuple[tuple[int, int], ...]:
     return tuple(out)
 
 
+@cache
+def _cluster() -> regex.Pattern[str]:
+    """One character as a person sees it, of as many code points as it has."""
+    import regex  # once something is typed, not when the office opens
+
+    return regex.compile(r"\X")
+
+
 @lru_cache(maxsize=64)
-def _greedy(width: int) -> regex.Pattern[str]:
-    return regex.compile(rf".{{1,{width}}}(?:(?<= )|\Z)|.{{1,{width}}}")
+def _greedy(width: int) -> re.Pattern[str]:
+    return re.compile(rf".{{1,{width}}}(?:(?<= )|\Z)|.{{1,{width}}}")

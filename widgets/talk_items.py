@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from widgets.markdown import Markdown
 from widgets.paint import Span, clip, pad
 from widgets.rows import Row, flow, shown
-from workspace.models import when
+from workspace.times import when
 
 Kind = Literal[
     "prompt", "reply", "call", "note", "approval", "attempt", "lesson", "plan", "taken", "outcome", "session",

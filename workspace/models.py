@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 Change = Literal["create", "edit", "rename", "delete", "mode"]
@@ -188,11 +187,6 @@ class Conflict:
     base: bytes = b""
     ours: bytes = b""
     theirs: bytes = b""
-
-
-def when(microseconds: int) -> datetime:
-    """A journal time as an aware UTC datetime."""
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
 def to_bytes(path: str) -> bytes:

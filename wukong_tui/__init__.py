@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from .loading import loading
+
 
 def main() -> None:
     """Run the command line; an interrupt while it is still being loaded ends it quietly, with status 130."""
     try:
-        from .cli import main as run
+        with loading():
+            from .cli import main as run
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     run()

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from workspace.models import when
+from workspace.times import when
 from workspace.visible import visible
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from workspace import WorkspaceError
+from wukong_tui.loading import loading
 
 from .common import emit, json_option, note, say
 from .place import Place, on_a_terminal
@@ -40,7 +41,9 @@ def demo(place: Place, headless: bool, resume: bool, as_json: bool) -> None:
         made = rehearsal.make(parent, store=store, paced=not headless)
         note(f"The demo works in {made.root}.")
     if not headless:
-        importlib.import_module("wukong_tui.app").run(made.root, made.store, demo=made, resume=resume)
+        with loading():
+            app = importlib.import_module("wukong_tui.app")
+        app.run(made.root, made.store, demo=made, resume=resume)
         note(f"The demo is in {made.root}; `wukong demo --resume` opens it again.")
         return
     if not resume:

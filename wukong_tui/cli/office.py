@@ -9,6 +9,7 @@ import click
 
 from runtime.models.names import meant
 from workspace.errors import WorkspaceError
+from wukong_tui.loading import loading
 
 from .options import office_options
 from .place import Place, on_a_terminal
@@ -38,7 +39,8 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
         with place.acting(begin=True) as do:
             done = do("scan")
         note(f"{plural(done['files'], 'file')} recorded, {size(done['bytes'])}.")
-    from wukong_tui.app import run
+    with loading():
+        from wukong_tui.app import run
 
     mode = "read-only" if read_only else "auto" if yes else "ask"
     root, store = place.root(), place.store.resolve() if place.store else None
