@@ -182,6 +182,11 @@ class Files:
         except FileNotFoundError:
             return
 
+    def drop_empty(self, path: str, temporary: bytes) -> None:
+        """Remove an empty folder that lies under the temporary name beside ``path``."""
+        with suppress(OSError), self._parent(path) as (parent, _):
+            os.rmdir(temporary, dir_fd=parent)
+
     def lying(self, names: Collection[bytes]) -> Iterator[tuple[bytes, str]]:
         """Every file of one of these names below the root, with its folder (``""``: the root itself)."""
         for folder, below, inside, _ in os.fwalk(b".", dir_fd=self._root):

@@ -381,6 +381,7 @@ class Placing:
                     found = self._files.read_temporary(path, temporary)
                 except Blocked:  # a folder or a pipe was displaced
                     self._put_back(path, temporary)
+                    self._files.drop_empty(path, temporary)  # another one has come there meanwhile
                     found = self._files.read_temporary(path, temporary)
                 row = rows.get(path)
                 if found is not None and not self._is_ours(document, path, found, row.number if row else 1):

@@ -2,69 +2,31 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import subprocess
 import sys
-import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtime import meter, sandbox
+from runtime import meter
 from runtime.models.provider import LiteLLM
 from runtime.office import Office
 from runtime.protocol import Act, Open, Prompt
 from workspace import History
 from workspace.verify import verify
 
-from .provider import Provider, from_trajectory, seeded, trajectories
+from .provider import Provider, seeded
+from .recorded import PROMPT, RUNS, Sources, name_of, needed, replies
 
-SOURCES = {"marshmallow-1343": "marshmallow==2.20.0", "marshmallow-1359": "marshmallow==3.0.0rc8"}
-RUNS = [path for path in trajectories() if path.name.partition(".")[0] in SOURCES]
-
-pytestmark = [
-    pytest.mark.skipif(not RUNS, reason="there are no recorded runs here"),
-    pytest.mark.skipif(sandbox.available() is not None, reason="no sandbox works here"),
-    pytest.mark.timeout(900),
-]
+pytestmark = needed
 
 
 @pytest.fixture(scope="session")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Where the source distribution of a requirement lies, fetched once."""
-    folder = tmp_path_factory.mktemp("sources")
-
-    def fetch(requirement: str) -> Path:
-        name = requirement.replace("==", "-")
-        if not (folder / f"{name}.tar.gz").exists():
-            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
-            done = subprocess.run([*command, requirement], cwd=folder, capture_output=True, timeout=300)
-            if done.returncode:
-                pytest.skip(f"{requirement} cannot be fetched here")
-        return folder / f"{name}.tar.gz"
-
-    return fetch
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            member.name = member.name.partition("/")[2]
-            if member.name:
-                tar.extract(member, folder, filter="data")
-
-
-def replies(path: Path) -> list[dict[str, Any]]:
-    """The run's replies; the last one hands in a patch by a call of its own, which is left out."""
-    found = copy.deepcopy(from_trajectory(path))
-    last = found[-1]["choices"][0]
-    last["message"]["tool_calls"] = None
-    last["finish_reason"] = "stop"
-    return found
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    return Sources(tmp_path_factory.mktemp("sources"))
 
 
 def tree_on_disk(folder: Path) -> dict[str, str]:
@@ -96,7 +58,7 @@ async def play(
             session = await office.handle(Open(mode="auto", inside="/testbed"))
             live = office.session(session)
             live.wait = no_wait
-            prompt = await office.handle(Prompt(session, "Fix the issue that is described."))
+            prompt = await office.handle(Prompt(session, PROMPT))
             assert live.running is not None
             await live.running
             operation = await office.read(lambda history: history.operation(prompt))
@@ -140,11 +102,11 @@ async def check_changes(office: Office, prompt: int) -> None:
     assert not strange
 
 
-@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name.partition(".")[0])
+@pytest.mark.parametrize("path", RUNS, ids=name_of)
 async def test_a_recorded_run_ends_as_it_did_and_can_be_undone_and_redone(
-    path: Path, folder: Path, source: Callable[[str], Path]
+    path: Path, folder: Path, sources: Sources
 ) -> None:
-    unpack(source(SOURCES[path.name.partition(".")[0]]), folder)
+    sources.unpack(path, folder)
     before, after, recorded, provider = await play(folder, path)
     assert before != after
     assert len(provider.requests) == len(recorded)
@@ -161,14 +123,14 @@ async def test_a_recorded_run_ends_as_it_did_and_can_be_undone_and_redone(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name.partition(".")[0])
+@pytest.mark.parametrize("path", RUNS, ids=name_of)
 async def test_faults_at_every_turn_change_neither_the_tree_nor_what_was_executed(
-    path: Path, folder: Path, source: Callable[[str], Path], tmp_path: Path
+    path: Path, folder: Path, sources: Sources, tmp_path: Path
 ) -> None:
     calm = tmp_path / "calm"
     calm.mkdir()
     for place in (folder, calm):
-        unpack(source(SOURCES[path.name.partition(".")[0]]), place)
+        sources.unpack(path, place)
     _, expected, recorded, _ = await play(calm, path)
     _, after, _, provider = await play(folder, path, seeded(1, share=0.5))
     assert lasting(after) == lasting(expected)

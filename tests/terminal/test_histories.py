@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
@@ -15,13 +16,14 @@ from runtime.models.provider import LiteLLM
 from runtime.office import Office
 from runtime.protocol import Open, Prompt
 from tests.runtime.hosting import Place
-from tests.runtime.provider import Provider, from_trajectory, trajectories
+from tests.runtime.provider import Provider
+from tests.runtime.recorded import PROMPT, RUNS, Sources, name_of, needed, replies
 from workspace import History, Version, Workspace
 from workspace.blame import Blame
 from workspace.git import import_git
 
 from .live import Terminal
-from .rig import SIZES, Panes, at, cursor_of, live, office_command, pane_rows
+from .rig import SIZES, Panes, at, live, office_command, pane_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("WUKONG_HISTORIES") or ROOT.parent / "shared" / "data")
@@ -42,31 +44,21 @@ def changelog(place: Place) -> Place:
     return place
 
 
-@pytest.fixture
-async def recorded(place: Place) -> Place:
-    """A workspace in which the replies of a recorded run were played."""
-    found = trajectories()
-    if not found:
-        pytest.skip("there are no recorded runs here")
-    for number in range(4):
-        (place.root / f"module{number}.py").write_text("".join(f"line {n} = {number}\n" for n in range(60)))
-    replies = min((from_trajectory(path) for path in found), key=len)
-    last = replies[-1]["choices"][0]
-    last["message"]["tool_calls"], last["finish_reason"] = None, "stop"
-    async with Provider(replies, model="loopback") as provider:
+async def play(run: Path, root: Path) -> None:
+    """Have a recorded run happen again in a workspace, over HTTP and in the sandbox."""
+    async with Provider(replies(run), model="loopback") as provider:
         model = LiteLLM("openai/loopback", api_base=provider.url, api_key="sk-loopback")
-        desk = Office(place.root, choose=lambda _: model)
+        desk = Office(root, choose=lambda _: model)
         await desk.start()
         try:
             await desk.alone(lambda work: work.scan())
-            session = await desk.handle(Open(mode="auto"))
-            await desk.handle(Prompt(session, "Fix the issue that is described."))
+            session = await desk.handle(Open(mode="auto", inside="/testbed"))
+            await desk.handle(Prompt(session, PROMPT))
             running = desk.session(session).running
             assert running is not None
             await running
         finally:
             await desk.close()
-    return place
 
 
 @pytest.fixture
@@ -129,8 +121,11 @@ def test_blame_and_why_of_an_imported_line_name_the_version_that_made_it(changel
         assert terminal.leave() == 0
 
 
-def check_blame_and_why(terminal: Terminal, history: History, version: Version) -> None:
-    """Compare the blame column and the explanation of the chosen line with the history."""
+def check_blame_and_why(terminal: Terminal, history: History, version: Version, *says: str) -> int:
+    """Compare the blame column and the explanation of the chosen line with the history; the version that made it.
+
+    The explanation also ``says`` these.
+    """
     known = Blame(history.store.versions, version)
     assert known.advance(0, known.count, seconds=60)
     made = known.origins(0, known.count)
@@ -157,29 +152,44 @@ def check_blame_and_why(terminal: Terminal, history: History, version: Version) 
     assert origin is not None
     assert re.search(rf"changed by +@{origin.version:,} ", terminal.text), terminal.text
     assert f"line {line:,}" in terminal.text
+    assert all(words in terminal.text for words in says), terminal.text
     terminal.type("esc").until(lambda t: "─ Why" not in t.text).settle()
+    return origin.version
 
 
 def blamed(terminal: Terminal) -> list[str]:
     return pane_rows(terminal, "document")[1:]
 
 
-@pytest.mark.long
-def test_a_recorded_run_can_be_stepped_through(recorded: Place, history: History) -> None:
-    sessions = history.store.journal.of_kind("session")
-    panes = Panes(history, history.operation(sessions[-1]).session)
-    changed = [p for p in history.tree() if len(list(history.history(p)))]
-    with Terminal(office_command(recorded.root), cwd=recorded.root, size=(200, 60)) as terminal:
-        open_document(terminal, changed[0])
-        document = history.document(changed[0])
-        cursor = history.cursor
-        while cursor > 1:
-            there = history.store.journal.moment(cursor, -3)
-            terminal.type(b"3,")
-            if there == cursor:
-                break
-            panes.check(at(terminal, there), there, document)
-            cursor = there
-        assert cursor_of(terminal.rows[0]) == cursor
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(run, id=name_of(run), marks=[*needed, *([pytest.mark.long] if run != RUNS[-1] else [])])
+        for run in RUNS
+    ],
+)
+async def test_a_recorded_run_is_stepped_through_and_explained(run: Path, place: Place, tmp_path: Path) -> None:
+    Sources(tmp_path).unpack(run, place.root)
+    await play(run, place.root)
+    with History.open(place.root) as history:
+        await asyncio.to_thread(look_through, place.root, history)
+
+
+def look_through(root: Path, history: History) -> None:
+    """Walk back through a run at sampled operations; then the blame and why of a source that it changed."""
+    prompt = history.store.journal.of_kind("prompt")[-1]
+    edited = [v for v in history.store.versions.of_entries(prompt, history.cursor) if v.number > 1]
+    version = next(v for v in reversed(edited) if v.path.endswith(".py") and v.added)
+    panes = Panes(history, history.operation(prompt).session)
+    chance, cursor = random.Random(prompt), history.cursor
+    with Terminal(office_command(root), cwd=root, size=(200, 60)) as terminal:
+        open_document(terminal, version.path)
+        for _ in range(STEPS):
+            far = chance.randrange(1, (cursor - prompt) // 8)
+            cursor = history.store.journal.moment(cursor, -far)
+            at(terminal.type(f"{far},".encode()), cursor)
+            panes.check(terminal, cursor, history.document(version.path))
+        go(terminal, str(version.number), version.entry)
+        assert check_blame_and_why(terminal, history, version, PROMPT) == version.number
         assert terminal.leave() == 0
     assert {"meter", "talk", "timeline", "document"} <= panes.checked

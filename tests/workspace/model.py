@@ -161,13 +161,10 @@ def leftovers(root: Path) -> list[str]:
 
 def is_barred(root: Path, path: str) -> bool:
     """Whether a file cannot be put at a path: a folder or a pipe is there, or a file where a folder has to be."""
-    try:
-        status = (root / path).lstat()
-    except FileNotFoundError:
-        return False
-    except NotADirectoryError:
-        return True
-    return not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode))
+    for above in reversed(Path(path).parents[:-1]):
+        if not (root / above).is_dir() or (root / above).is_symlink():
+            return os.path.lexists(root / above)
+    return os.path.lexists(root / path) and look(root / path) is None
 
 
 def _pipes(root: Path) -> set[str]:
@@ -291,6 +288,9 @@ class People:
                     self.owed.append(old)
                 if path in after:
                     self.theirs[path] = after[path]
+            if edit.kind == "clear":  # what of theirs was under a name of ours just then went with the folder
+                gone = {path for path in self.theirs if path not in after and path.startswith(f"{edit.path}/")}
+                self.theirs = {path: seen for path, seen in self.theirs.items() if path not in gone}
 
     def went_along(self, paths: set[str]) -> set[str]:
         """Those that were just being put into a folder that somebody renamed."""

@@ -313,7 +313,7 @@ def _check(scene: Scene, kind: Kind, atomic: set[frozenset[tuple[str, Seen]]] | 
     differing = model.differing(scene.root) - in_the_way
     assert differing <= people.dirty | people.went_along(differing), f"not what the history says: {differing}"
     made = work.store.versions.of_entries(before + 1, work.cursor)
-    modes = {mode for _, mode, _ in acknowledged.values()} | {stat.S_IFREG | 0o755}
+    modes = {mode for _, mode, _ in acknowledged.values()} | {stat.S_IFREG | 0o755, stat.S_IFREG | 0o600}
     for version in made:
         if model.kinds[version.entry] in ("outside", "scan") and version.exists:
             _, mode, data = model.states[version.document, version.number]
