@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual import events
 from textual.app import App, ComposeResult
@@ -16,6 +18,7 @@ from widgets.paint import Ink
 from widgets.panel import Panel
 from widgets.prompt import Prompt
 from widgets.sheet import Sheet
+from workspace.visible import visible
 from wukong_tui.actions import ACTIONS, Action
 from wukong_tui.screens.approval import ApprovalScreen, Verdict
 from wukong_tui.screens.arguments import argument_lines
@@ -147,6 +150,38 @@ async def test_what_was_not_on_the_screen_is_not_allowed_by_one_key() -> None:
         assert "rm -rf ." in app.text
         await pilot.press("s")
         assert app.answers == [Verdict("session")]
+
+
+def test_a_replacement_is_shown_as_a_diff_that_holds_all_of_both_texts() -> None:
+    shown = text_of({"new": "one\n2\nthree\n", "old": "one\ntwo\nthree\n", "path": "a/b.txt", "all": True})
+    assert shown == [
+        "path  │ a/b.txt",
+        "",
+        "all     true",
+        "",
+        "old → new  −1 +1 lines",
+        " │ one",
+        "−│ two",
+        "+│ 2",
+        " │ three",
+    ]
+    assert text_of({"old": "x\n", "new": "x"}) == [
+        "old → new  −1 +1 lines", "−│ x", "+│ x", "Only old ends with a line feed.",
+    ]  # fmt: skip
+    assert text_of({"old": "−│ x", "new": ""}) == ["old → new  −1 +0 lines", "−│ −│ x"]
+    assert text_of({"old": "a\n" * 70_000, "new": "b"})[0].startswith("old  70,000 lines")
+    assert text_of({"old": 5, "new": "b"}) == ["old    5", "", "new  │ b"]
+
+
+@given(st.text("ab\n\r\t", max_size=30), st.text("ab\n\r\t", max_size=30))
+def test_both_texts_can_be_read_out_of_their_diff(old: str, new: str) -> None:
+    _, *rows = text_of({"old": old, "new": new}, width=200)
+    for text, signs in ((old, " −"), (new, " +")):
+        lines = text.split("\n")[: -1 if text.endswith("\n") or not text else None]
+        wanted = ["".join(visible(c, tab="⇥   ") for c in line) for line in lines]
+        assert all(line in "\n".join(rows) for line in wanted)
+        if not any("empty lines" in row for row in rows):
+            assert [row[3:] for row in rows if row[:2] in [f"{s}│" for s in signs]] == wanted
 
 
 async def test_who_read_all_of_it_allows_it_with_one_key() -> None:

@@ -2,7 +2,7 @@
 
 Text of an argument stands behind a rule (``│``; ``┊`` where a line goes on), so that it cannot
 be taken for words of ours. Many empty lines become one line that counts them: nothing is
-pushed out of sight.
+pushed out of sight. A text that replaces another is shown as a diff, the document's path first.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import regex
 from rich.cells import cell_len
 
 from widgets.paint import Line, Span, cells, clip
+from workspace.lines import Hunk, diff
 from workspace.visible import visible
 
 MOST_EMPTY = 3
 """So many empty lines in a row are drawn; of more, their number."""
 NAME_WIDTH = 12
+COMPARED = 1 << 17
+"""Characters of two texts up to which they are shown as a diff."""
 
 _CLUSTER = regex.compile(r"\X")
 _MANY_EMPTY = regex.compile(r"(?:[ \t]*+\n){500,}+")
@@ -33,11 +36,44 @@ def argument_lines(arguments: Mapping[str, Any], width: int) -> Iterator[Line]:
     if not arguments:
         yield [("no arguments", "dim")]
         return
-    names = min(NAME_WIDTH, max(cells([(name, "")]) for name in arguments))
-    for index, (name, value) in enumerate(arguments.items()):
+    old, new = arguments.get("old"), arguments.get("new")
+    compared = isinstance(old, str) and isinstance(new, str) and len(old) + len(new) <= COMPARED
+    plain = {name: value for name, value in arguments.items() if not compared or name not in ("old", "new")}
+    names = min(NAME_WIDTH, max((cells([(name, "")]) for name in plain), default=0))
+    for index, name in enumerate(sorted(plain, key=lambda name: name != "path")):
         if index:
             yield ()
-        yield from _argument(name, value, names, width)
+        yield from _argument(name, plain[name], names, width)
+    if isinstance(old, str) and isinstance(new, str) and compared:
+        yield from [()] if plain else []
+        yield from _change(old, new, width)
+
+
+def _change(old: str, new: str, width: int) -> Iterator[Line]:
+    """A text and the one that replaces it, all of both: lines that go, lines that come, lines that stay."""
+    before, after = _lines(old), _lines(new)
+    found = diff(before, after)
+    gone = sum(hunk.old_end - hunk.old_start for hunk in found)
+    come = sum(hunk.new_end - hunk.new_start for hunk in found)
+    yield from _names("old → new", width, f"  −{gone:,} +{come:,} lines")
+    at = 0
+    for hunk in [*found, Hunk(len(before), len(before), len(after), len(after))]:
+        for lines, sign, style in (
+            (before[at : hunk.old_start], " ", "text"),
+            (before[hunk.old_start : hunk.old_end], "−", "removed"),
+            (after[hunk.new_start : hunk.new_end], "+", "added"),
+        ):
+            if lines:
+                yield from _counted(text_lines("".join(lines), width, sign, style))
+        at = hunk.old_end
+    if old.endswith("\n") != new.endswith("\n"):
+        yield [(f"Only {'old' if old.endswith(chr(10)) else 'new'} ends with a line feed.", "dim")]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, each with its line feed."""
+    *whole, last = text.split("\n")
+    return [f"{line}\n" for line in whole] + ([last] if last else [])
 
 
 def _argument(name: str, value: Any, names: int, width: int) -> Iterator[Line]:
@@ -72,8 +108,11 @@ def _names(name: str, width: int, note: str) -> Iterator[Line]:
     yield [(last, "title"), (clip(note, max(0, width - cell_len(visible(last)))), "dim")]
 
 
-def text_lines(text: str, width: int) -> Iterator[tuple[int, Line]]:
-    """Each line that a text takes, and how many empty ones it stands for; 0 where it is not empty."""
+def text_lines(text: str, width: int, sign: str = "", style: str = "text") -> Iterator[tuple[int, Line]]:
+    """Each line that a text takes, and how many empty ones it stands for; 0 where it is not empty.
+
+    Each has ``sign`` in front.
+    """
     start = 0
     last = len(text) - (1 if text.endswith("\n") else 0)
     while start <= last:
@@ -83,10 +122,11 @@ def text_lines(text: str, width: int) -> Iterator[tuple[int, Line]]:
             continue
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        gutter = "│ "
-        for part in _pieces(text[start:end], max(4, width - 2)):
-            yield int(not part.strip().strip(_BLANKS)), [(gutter, "rule"), *_marked(part, "text")]
-            gutter = "┊ "
+        rule = "│ "
+        for part in _pieces(text[start:end], max(4, width - 2 - len(sign))):
+            front: list[Span] = [(sign, style)] if sign else []
+            yield int(not part.strip().strip(_BLANKS)), [*front, (rule, "rule"), *_marked(part, style)]
+            rule = "┊ "
         start = end + 1
 
 
