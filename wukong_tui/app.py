@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.reactive import Reactive
@@ -120,6 +122,7 @@ class Office(App[None]):
         self._pressed = asyncio.Event()
         self._arrangement: Arrangement | None = None
         self._frames: Frames | None = None
+        self._opening: cropped.Opening | None = cropped.Opening()
 
     # -- what is on the screen
 
@@ -238,6 +241,7 @@ class Office(App[None]):
 
     def show(self, frame: Frame) -> None:
         """Draw a frame; each pane sends the cells that changed."""
+        self._opening = None
         state, look = self.state, frame.look
         state.cursor, state.newest, state.live = look.cursor, look.newest, look.live
         state.document, state.pinned = look.document, frame.pinned
@@ -357,6 +361,11 @@ class Office(App[None]):
         self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     # -- Textual
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if self._opening is not None and isinstance(renderable, CompositorUpdate):
+            renderable = self._opening.news(renderable)
+        super()._display(screen, renderable)
 
     async def on_mount(self) -> None:
         """Draw the first frame as soon as the history is open."""

@@ -1,10 +1,13 @@
-"""What a partial update sends: the cells that were asked for and no others of their rows."""
+"""What an update of the screen sends: the cells that were asked for, and while opening only those that are new."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.control import Control
 from textual import _compositor
+from textual.strip import Strip
+
+from widgets.paint import differing
 
 
 class CroppedUpdate(_compositor.ChopsUpdate):
@@ -17,9 +20,64 @@ class CroppedUpdate(_compositor.ChopsUpdate):
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 start, stop = max(x, first), min(end, last)
                 if strip is not None and start < stop:
-                    sent.append(Control.move_to(start, y).segment.text)
-                    sent.append(strip.crop(start - x, stop - x).render(console))
+                    sent.append(_drawn(strip, x, y, start, stop, console))
         return "".join(sent)
+
+
+class Opening:
+    """What a terminal shows of a screen that is being opened, of which Textual sends the whole four times."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Strip] = {}
+
+    def news(self, update: _compositor.CompositorUpdate) -> _compositor.CompositorUpdate:
+        """The update without what the terminal shows already."""
+        return _News(self, update)
+
+    def render(self, update: _compositor.CompositorUpdate, console: Console) -> str:
+        """What is new in an update, as what the terminal is sent; it is shown from then on."""
+        rows, shown = _rows(update), self._rows
+        self._rows = rows or {}
+        if rows is None:
+            return update.render_segments(console)
+        sent: list[str] = []
+        for y, row in rows.items():
+            width = row.cell_length
+            known = rows.keys() == shown.keys() and shown[y].cell_length == width
+            spans = differing(shown[y], row) if known else [(0, width)]
+            sent += [_drawn(row, 0, y, start, stop, console) for start, stop in spans]
+        return "".join(sent)
+
+
+class _News(_compositor.CompositorUpdate):
+    """An update of which is sent, when it is drawn, what is new."""
+
+    def __init__(self, opening: Opening, update: _compositor.CompositorUpdate) -> None:
+        self._opening, self._update = opening, update
+
+    def render_segments(self, console: Console) -> str:
+        """The new cells as what the terminal is sent."""
+        return self._opening.render(self._update, console)
+
+
+def _rows(update: _compositor.CompositorUpdate) -> dict[int, Strip] | None:
+    """The rows of an update that consists of whole ones."""
+    if isinstance(update, _compositor.LayoutUpdate) and update.region.x == 0:
+        return {y: Strip.join(list(row)) for y, row in enumerate(update.strips, update.region.y)}
+    if not isinstance(update, CroppedUpdate):
+        return None
+    rows: dict[int, Strip] = {}
+    for y, first, last in update.spans:
+        strips = [strip for strip in update.chops[y].values() if strip is not None]
+        if first > 0 or last < update.chop_ends[y][-1] or len(strips) < len(update.chops[y]):
+            return None
+        rows[y] = Strip.join(strips)
+    return rows
+
+
+def _drawn(strip: Strip, x: int, y: int, start: int, stop: int, console: Console) -> str:
+    """The cells from ``start`` to ``stop`` of a row, of a strip that begins at ``x``."""
+    return str(Control.move_to(start, y).segment.text) + strip.crop(start - x, stop - x).render(console)
 
 
 def install() -> None:

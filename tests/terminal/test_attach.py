@@ -92,6 +92,14 @@ def test_two_screens_at_once_show_the_same(place: Place, slow: list[str | Path])
         assert one.leave() == 0
 
 
+def test_opening_sends_the_screen_once_and_then_what_is_new(place: Place, slow: list[str | Path]) -> None:
+    with Terminal(slow, cwd=place.root, size=(120, 40)) as terminal:
+        terminal.until("notes.md").until("→ LIVE").settle()
+        assert terminal.raw.count(b"Timeline") == 1
+        assert len(terminal.raw) < 5 * 120 * 40  # each cell once, its colours, and what is drawn into it
+        assert terminal.leave() == 0
+
+
 def _without_ages(rows: list[str]) -> list[str]:
     return [" ".join(word for word in row.split() if word.strip("─")) for row in rows if "@" not in row]
 
