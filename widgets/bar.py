@@ -34,6 +34,24 @@ class Bar(Sheet, can_focus=False):
         return [[(text, f"{self._under} {names}" if names != self._under else names) for text, names in row]]
 
 
+class Notice(Sheet, can_focus=False):
+    """A sentence that the bar has no room for, whole."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: Sequence[Line] = ()
+
+    def say(self, rows: Sequence[Line]) -> None:
+        """Show these rows from now on."""
+        self._rows = rows
+        self.redraw()
+
+    def lines(self, width: int, height: int) -> Sequence[Line]:
+        """The rows between a blank at either end."""
+        rows = self._rows[:height]
+        return [[(" ", "bar"), *row, (" " * max(0, width - 1 - cells(row)), "bar")] for row in rows]
+
+
 class Divider(Sheet, can_focus=False):
     """A vertical rule between two panes."""
 

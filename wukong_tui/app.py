@@ -24,12 +24,12 @@ from textual.worker import Worker, WorkerState
 
 from runtime.protocol import Advanced, Delta, Event
 from themes import Theme, load
-from widgets.bar import Bar, Divider
+from widgets.bar import Bar, Divider, Notice
 from widgets.caption import Caption
 from widgets.document import Document
 from widgets.look import textual_theme
 from widgets.meter import Meter
-from widgets.paint import Ink
+from widgets.paint import Ink, Line
 from widgets.plan import Plan
 from widgets.prompt import Prompt
 from widgets.scrubber import Scrubber
@@ -122,6 +122,8 @@ class Office(App[None]):
         self._pressed = asyncio.Event()
         self._arrangement: Arrangement | None = None
         self._frames: Frames | None = None
+        self._said: list[Line] = []
+        """The notice that the bar has no room for."""
         self._opening: cropped.Opening | None = cropped.Opening()
 
     # -- what is on the screen
@@ -144,6 +146,7 @@ class Office(App[None]):
         yield Divider(id="rule-0")
         yield Divider(id="rule-1")
         yield Prompt(id="prompt")
+        yield Notice(id="notice")
 
     def pane(self, name: str) -> Any:
         """A pane by its name."""
@@ -162,8 +165,10 @@ class Office(App[None]):
         width, height = self.size
         state = self.state
         rows = self.prompt.rows if state.mode == "work" else 1
-        now = arrange(width, height, state.focus, zoom=state.zoom, prompt=rows, side=state.side,
-                      caption=self.rehearsal is not None, why=self.acting.explaining)  # fmt: skip
+        now = arrange(
+            width, height, state.focus, zoom=state.zoom, prompt=rows, side=state.side,
+            caption=self.rehearsal is not None, why=self.acting.explaining, notice=len(self._said),
+        )  # fmt: skip
         if now == self._arrangement:
             return
         self._arrangement = now
@@ -269,6 +274,11 @@ class Office(App[None]):
         speed = self.looking.momentum.label or self.looking.player.label
         shown = saying.bar(self.state, self.frame, self.root, self.size, speed, len(self.talking.waiting))
         self.bar.say(*shown)
+        said = saying.notice(self.state, shown[1], self.size.width)
+        if said != self._said:
+            self._said = said
+            self.screen_stack[0].get_widget_by_id("notice", Notice).say(said)
+            self.place()
         self.prompt.target = saying.target(self.state)
         self.prompt.rest(saying.hints(self.size.width) if self.state.mode == "time" else None)
 
@@ -462,9 +472,11 @@ class Office(App[None]):
                 if event.key in ALWAYS and await self.do(KEYS[event.key], event):
                     return
             else:
-                self.state.notice = ""
+                said, self.state.notice = self.state.notice, ""
                 if await self._key(event):
                     return
+                if said:
+                    self.say()
         await super().on_event(event)
 
     async def _key(self, event: events.Key) -> bool:

@@ -42,7 +42,7 @@ def shape_of(width: int, height: int) -> Shape:
 
 def arrange(
     width: int, height: int, focus: Pane, *, zoom: bool = False, prompt: int = 1, side: Pane = "plan",
-    caption: bool = False, why: bool = False,
+    caption: bool = False, why: bool = False, notice: int = 0,
 ) -> Arrangement:  # fmt: skip
     """The arrangement for a screen of ``width`` by ``height`` cells.
 
@@ -50,12 +50,16 @@ def arrange(
     one, or with ``zoom``. ``prompt`` is its height in rows. ``side`` is what shares the
     right column of the medium layout with the meter: the plan or the conversation.
     ``caption`` makes room below the bar for what a demo tells, ``why`` for an explanation
-    in the lower part of the document.
+    in the lower part of the document; ``notice`` is the height of what is said above the
+    prompt, over whatever stands there.
     """
     shape = shape_of(width, height)
     prompt = max(1, min(prompt, height // 3))
     regions = {"bar": Region(0, 0, width, 1), "prompt": Region(0, height - prompt, width, prompt)}
     top, bottom = 1, height - prompt
+    if notice:
+        said = min(notice, bottom - top)
+        regions["notice"] = Region(0, bottom - said, width, said)
     if caption:
         regions["caption"] = Region(0, 1, width, 1 if shape == "wide" else 2)
         top += regions["caption"].height

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from widgets.paint import Line, Span, cells, clip
+from widgets.paint import Line, Span, cells, clip, wrap
 from wukong_tui.layout import PANES, shape_of
 from wukong_tui.motion import where
 from wukong_tui.state import State
@@ -24,7 +24,8 @@ TIME_HINTS = (
 def bar(
     state: State, frame: Frame | None, root: Path, size: tuple[int, int], speed: str, waiting: int
 ) -> tuple[Line, Line]:
-    """The left and the right of the bar: at the right always where one is; a notice has the left while it stands.
+    """The left and the right of the bar: at the right always where one is; a notice has the left
+    while it stands, if there is room for it.
 
     ``speed`` is what is said of held keys and of playing, ``waiting`` counts what asks for an answer.
     """
@@ -47,9 +48,17 @@ def bar(
     if frame is not None:
         room = width - 4 - cells(left) - cells(right)  # a blank at either end, two between left and right
         right += where(frame.look, frame.time, min(40 if shape == "narrow" else 80, max(8, room)))
-    if state.notice:
-        left = [(clip(state.notice, width - 5 - cells(right)), "strong")]
+    if state.notice and not notice(state, right, width):
+        left = [(state.notice, "strong")]
     return left, right
+
+
+def notice(state: State, right: Line, width: int) -> list[Line]:
+    """The rows of a notice that does not fit into the bar beside what stands at its right; none where it does."""
+    lines = state.notice.split("\n")
+    if len(lines) == 1 and cells([(state.notice, "")]) <= width - 5 - cells(right):
+        return []
+    return [row for line in lines for row in wrap([(line, "bar strong")], width - 2)]
 
 
 def hints(width: int) -> Line:

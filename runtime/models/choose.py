@@ -40,7 +40,7 @@ _KEY_OF = {model.partition("/")[0]: key for key, model in PROVIDERS}
 _BASES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 _WAYS_OUT = (
     "set a key such as ANTHROPIC_API_KEY, start a local server such as Ollama,"
-    " or name a model with --model (`cassette:FILE` plays a rehearsed one)"
+    " or name a model: --model, or /model in the office (`cassette:FILE` plays a rehearsed one)"
 )
 
 

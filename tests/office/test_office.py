@@ -391,3 +391,21 @@ async def test_offered_documents_are_looked_for_once(story: Story) -> None:
         await until(pilot, lambda: bool(app.prompt.choices.display))
         await pilot.pause(0.1)
         assert len(wanted) == 1
+
+
+async def test_a_sentence_too_long_for_the_bar_stands_whole_above_the_prompt_until_the_next_key(story: Story) -> None:
+    async with sitting(story, size=(80, 24)) as pilot:
+        app = seat(pilot)
+        before = app.rows
+        sentence = "No model is available: " + "set a key, or start a server on this machine, or name one, " * 3
+        app.notify_person(f"{sentence.strip()}\nAll of it.")
+        await rest(pilot)
+        shown = app.rows[-5:-1]
+        assert " ".join(row.strip() for row in shown) == f"{sentence.strip()} All of it."
+        assert app.rows[1:-5] == before[1:-5]
+        await write(pilot, "x")
+        assert app.prompt.text == "x"
+        assert app.rows[1:-1] == before[1:-1]
+        app.notify_person("It fits.")
+        await rest(pilot)
+        assert "It fits." in app.rows[0]

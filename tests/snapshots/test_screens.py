@@ -79,6 +79,12 @@ async def typing(walk: Walk) -> None:
     await write(walk.pilot, "/m")
     await walk.take("completion-of-a-command")
     walk.app.prompt.clear()
+    walk.app.notify_person(
+        "No model is available: set a key such as ANTHROPIC_API_KEY, start a local server such as Ollama, or name a"
+        " model: --model, or /model in the office (`cassette:FILE` plays a rehearsed one)."
+    )
+    await rest(walk.pilot)
+    await walk.take("a-long-notice")
     await press(walk.pilot, "ctrl+t")
 
 
