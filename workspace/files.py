@@ -187,13 +187,23 @@ class Files:
         with suppress(OSError), self._parent(path) as (parent, _):
             os.rmdir(temporary, dir_fd=parent)
 
-    def lying(self, names: Collection[bytes]) -> Iterator[tuple[bytes, str]]:
-        """Every file of one of these names below the root, with its folder (``""``: the root itself)."""
-        for folder, below, inside, _ in os.fwalk(b".", dir_fd=self._root):
-            for name in (*below, *inside):  # a link to a folder counts as a folder there
-                if name in names:
-                    yield name, os.fsdecode(folder)[2:]
-            below[:] = [name for name in below if name != b".git"]
+    def lying(self, names: Collection[bytes]) -> list[tuple[bytes, str]]:
+        """Every file of one of these names below the root, with its folder (``""``: the root itself).
+
+        Folders that cannot be read, and those whose path is too long for the system, are left out.
+        """
+        found: list[tuple[bytes, str]] = []
+        base = os.fsencode(self.root)
+        left = [b""] if names else []
+        while left:
+            folder = left.pop()
+            with suppress(OSError), os.scandir(os.path.join(base, folder)) as listing:
+                for entry in listing:
+                    if entry.name in names:
+                        found.append((entry.name, os.fsdecode(folder)))
+                    elif entry.name != b".git" and entry.is_dir(follow_symlinks=False):
+                        left.append(os.path.join(folder, entry.name))
+        return found
 
     def set_mode(self, path: str, mode: int) -> None:
         """Set a file's permissions without touching its content."""

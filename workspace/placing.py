@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Self
 
 from .capture import same_content
@@ -368,13 +369,18 @@ class Placing:
         self._disk.put(Placed(state.path, head.document, head.number, stamp, checked))
 
     def _temporary(self, document: int) -> bytes:
-        return TEMPORARY + b"%d-%d" % (self._branch, document)
+        return TEMPORARY + b"%s-%d-%d" % (self._mark, self._branch, document)
+
+    @cached_property
+    def _mark(self) -> bytes:
+        """What tells the temporary files of this history from those of another one below the same folder."""
+        return self._store.journal.entry(1).chain[:4].hex().encode()
 
     def _rescue(self, document: int) -> None:
         """Keep what somebody else has under the temporary name, and drop what is only ours."""
         rows = {placed.path: placed for placed in self._disk.of_document(document)}
         head = self._head(document)
-        for path in dict.fromkeys([*rows, head.path, *self._beside(document)]):
+        for path in dict.fromkeys([*rows, head.path, *self._earlier_paths(document)]):
             self._files.finish_exchange(path, self._temporary(document))
             for temporary in (self._temporary(document), self._temporary(document) + OLD):
                 try:
@@ -393,7 +399,7 @@ class Placing:
                         self._step("recorded")
                 self._files.drop_temporary(path, temporary)
 
-    def _beside(self, document: int) -> list[str]:
+    def _earlier_paths(self, document: int) -> list[str]:
         """Beside which other paths a temporary file of the document may lie."""
         return []
 

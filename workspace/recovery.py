@@ -7,10 +7,10 @@ be back, hold an older version of ours, or remains of one: cut short, or with ze
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from types import MappingProxyType
+from itertools import count
 from typing import Any
 
 from .capture import same_content
@@ -31,8 +31,6 @@ class Recovery(Placing):
     _power_failed = False
     _told: list[Conflict] | None = None
     """While recovering: what stood in conflict, each recorded with the edit that it is about."""
-    _astray: Mapping[int, Sequence[str]] = MappingProxyType({})
-    """While recovering: paths beside which temporary files lie in folders that somebody moved, by document."""
 
     def recover(self, *, power_failed: bool = False) -> list[Conflict]:
         """Finish what was pending when the last writer stopped, first recording the edits of others.
@@ -45,13 +43,16 @@ class Recovery(Placing):
         told: list[Conflict] = []
         self._told = told
         documents = self._disk.pending()
-        self._astray = self._gone_astray(documents)
-        for act in (self._rescue, self._recognise, self._notice):
+        for document in documents:
+            with suppress(OSError, Blocked):
+                self._rescue(document)
+        self._find_astray(documents)
+        for act in (self._recognise, self._notice):
             for document in documents:
                 with suppress(OSError, Blocked):
                     act(document)
         self.bring(documents)  # what stands in the way of a head stays pending, and is shown as such
-        self._power_failed, self._told, self._astray = False, None, MappingProxyType({})
+        self._power_failed, self._told = False, None
         return told
 
     def record_outside(
@@ -119,16 +120,41 @@ class Recovery(Placing):
                     places.setdefault(path, row)
         return places
 
-    def _gone_astray(self, documents: Sequence[int]) -> dict[int, list[str]]:
-        """Where else a temporary file of a document lies beside its name: somebody moved its folder meanwhile."""
-        if not documents:
-            return {}
-        of = {self._temporary(document) + suffix: document for document in documents for suffix in (b"", OLD, PART)}
-        paths: dict[int, list[str]] = {}
-        for name, folder in self._files.lying(of):
-            base = self._head(of[name]).path.rpartition("/")[2]
-            paths.setdefault(of[name], []).append(f"{folder}/{base}" if folder else base)
-        return paths
+    def _find_astray(self, documents: Sequence[int]) -> None:
+        """Show what lies under a temporary name of ours where somebody moved the folder in which a file was placed.
+
+        Which file it belongs to there nobody knows: what no version holds gets a name that can be
+        seen, and is a new document at the next scan.
+        """
+        names = {self._temporary(document) + suffix: document for document in documents for suffix in (b"", OLD)}
+        for name, folder in self._files.lying({*names, *(name + PART for name in names)}):
+            temporary = name.removesuffix(PART)
+            path = "/".join(filter(None, (folder, self._head(names[temporary]).path.rpartition("/")[2])))
+            with suppress(OSError, Blocked):
+                if name == temporary and not self._is_known(names[temporary], path, temporary):
+                    self._surface(names[temporary], path, temporary)
+                self._files.drop_temporary(path, name)
+
+    def _is_known(self, document: int, path: str, temporary: bytes) -> bool:
+        """Whether nothing but a version of ours is under the temporary name beside a path."""
+        try:
+            found = self._files.read_temporary(path, temporary)
+        except Blocked:  # a folder, a pipe, or more than is read
+            return False
+        return found is None or self._is_ours(document, path, found, 1)
+
+    def _surface(self, document: int, path: str, temporary: bytes) -> None:
+        """Give somebody's file a name beside ``path``, and tell of it."""
+        for number in count(1):
+            shown = f"{path}.displaced" + (f"-{number}" if number > 1 else "")
+            try:
+                self._files.settle(shown, temporary)
+            except FileExistsError:
+                continue
+            self._step("surfaced")
+            with self._store.transaction():
+                self._tell([Conflict(shown, f"it was displaced while the folder of {path} was moved", document)])
+            return
 
     def _discard(self, document: int, path: str, remains: Found) -> None:
         """Remove remains of our own writing, unless they change under our hands."""
@@ -141,11 +167,7 @@ class Recovery(Placing):
         self._disk.remove(path)
 
     def _earlier_paths(self, document: int) -> list[str]:
-        """Where else the document's file may be, after a power failure."""
         return self._store.versions.paths_of(document) if self._power_failed else []
-
-    def _beside(self, document: int) -> list[str]:
-        return [*self._earlier_paths(document), *self._astray.get(document, ())]
 
     def _is_ours(self, document: int, path: str, found: Found, since: int) -> bool:
         if not self._power_failed:

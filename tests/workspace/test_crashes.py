@@ -8,8 +8,11 @@ says, and what people did meanwhile is kept.
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import stat
+import subprocess
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -695,3 +698,97 @@ def test_a_merge_found_on_opening_is_no_conflict(tmp_path: Path) -> None:
     assert scene.work.scan().conflicts == ()
     assert "conflict" not in {e.kind for e in scene.work.store.journal.entries(after=0)}
     scene.work.close()
+
+
+# -- folders that are moved while a file is placed in them
+
+
+def _moved(root: Path) -> None:
+    (root / "d").rename(root / "r")
+
+
+def _moved_with_a_link_left(root: Path) -> None:
+    _moved(root)
+    (root / "d").symlink_to("r")
+
+
+def _moved_with_a_file_left(root: Path) -> None:
+    _moved(root)
+    (root / "d").write_text("here was d\n")
+
+
+def _moved_beside_its_copy(root: Path) -> None:
+    _moved(root)
+    shutil.copytree(root / "r", root / "e")
+    (root / "r").rename(root / "e" / "d")
+
+
+MOVES = (_moved, _moved_with_a_link_left, _moved_with_a_file_left, _moved_beside_its_copy)
+
+
+@pytest.mark.parametrize("move", MOVES, ids=lambda move: move.__name__.strip("_"))
+def test_what_an_exchange_displaced_is_found_in_a_folder_that_was_moved(
+    tmp_path: Path, move: Callable[[Path], None]
+) -> None:
+    kind = Kind(_files, lambda s: s.work.write("d/x", CHANGED))
+    edit = Outside("write", "d/x", data=BY_PERSON)
+    first, *points = _points_of(tmp_path / "dry", kind, looking=False)
+    for index, point in enumerate(points):
+        scene = _prepared(tmp_path / f"{index}", kind)
+        _run(scene, kind, Points({first: lambda scene=scene: scene.people.do(edit), point: crash}))  # type: ignore[misc]
+        scene.work.abandon()
+        move(scene.root)
+        scene.work = scene.open()
+        assert leftovers(scene.root) == []
+        scene.work.scan()
+        made = scene.work.store.versions.of_entries(1, scene.work.cursor)
+        assert BY_PERSON in {scene.work.content(version) for version in made}
+        assert verify(scene.work.store).problems == ()
+        assert all(is_barred(scene.root, version.path) for version in scene.work.unplaced())
+        scene.work.close()
+
+
+def test_another_workspace_below_keeps_its_temporary_files(tmp_path: Path) -> None:
+    kind = Kind(_files, lambda s: s.work.write("d/x", CHANGED))
+    outer = _prepared(tmp_path, Kind(_files, lambda s: None))
+    (outer.root / "inner").mkdir()
+    inner = Scene(outer.root / "inner")
+    _files(inner)
+    inner.work.settle()
+    points = _points_of(tmp_path / "dry", kind, looking=False)
+    names: set[str] = set()
+    for point in points:
+        _run(inner, kind, Points({point: crash}))
+        inner.work.abandon()
+        before = snapshot(inner.root, ours=True)
+        names |= {path for path in before if ".wukong-tmp" in path}
+        _run(outer, kind, Points({points[len(points) // 2]: crash}))
+        outer.work.abandon()
+        outer.work = outer.open()
+        assert snapshot(inner.root, ours=True) == before
+        inner.work = inner.open()
+        inner.work.write("d/x", TEXT)
+        outer.work.write("d/x", TEXT)
+    assert names, "no temporary file was left where one could be taken"
+
+
+def test_a_tree_deeper_than_the_system_likes_does_not_keep_a_workspace_from_opening(tmp_path: Path) -> None:
+    kind = Kind(_files, lambda s: s.work.write("d/x", CHANGED))
+    scene = _prepared(tmp_path, kind)
+    (scene.root / ".gitignore").write_text("deep/\n")
+    handle = os.open(scene.root, os.O_RDONLY)
+    try:
+        for _ in range(1_500):
+            os.mkdir("deep", dir_fd=handle)
+            below = os.open("deep", os.O_RDONLY, dir_fd=handle)
+            os.close(handle)
+            handle = below
+    finally:
+        os.close(handle)
+    points = _points_of(tmp_path / "dry", kind, looking=False)
+    _run(scene, kind, Points({points[len(points) // 2]: crash}))
+    scene.work.abandon()
+    scene.work = scene.open()
+    assert scene.work.content(scene.work.version("d/x", 2)) == CHANGED
+    scene.work.close()
+    subprocess.run(["rm", "-rf", scene.root / "deep"], check=True)
