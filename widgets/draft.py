@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 TAB = "    "
 KEPT = 1_000
 """How lines up to so many characters are broken is kept."""
-_WORD_LEFT = re.compile(r"\w+\W*\Z|\W+\Z")
-_WORD_RIGHT = re.compile(r"\W*\w+|\W+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +70,13 @@ class Draft:
     def word_left(self) -> int:
         """Where the word before the cursor begins."""
         start = max(0, self.at - 256)
-        found = _WORD_LEFT.search(self.text[start : self.at])
+        found = _word_left().search(self.text[start : self.at])
         return start + found.start() if found else self.at
 
     @property
     def word_right(self) -> int:
         """Where the word at or behind the cursor ends."""
-        found = _WORD_RIGHT.match(self.text, self.at)
+        found = _word_right().match(self.text, self.at)
         return found.end() if found else self.at
 
 
@@ -246,11 +244,25 @@ def _broken(line: str, width: int) -> tuple[tuple[int, int], ...]:
 
 
 @cache
-def _cluster() -> regex.Pattern[str]:
-    """One character as a person sees it, of as many code points as it has."""
+def _pattern(text: str) -> regex.Pattern[str]:
     import regex  # once something is typed, not when the office opens
 
-    return regex.compile(r"\X")
+    return regex.compile(text)
+
+
+def _cluster() -> regex.Pattern[str]:
+    """One character as a person sees it, of as many code points as it has."""
+    return _pattern(r"\X")
+
+
+def _word_left() -> regex.Pattern[str]:
+    """The word that a text ends with; unlike ``re``, marks belong to the letter before them."""
+    return _pattern(r"\w+\W*\Z|\W+\Z")
+
+
+def _word_right() -> regex.Pattern[str]:
+    """The word that a text begins with."""
+    return _pattern(r"\W*\w+|\W+")
 
 
 @lru_cache(maxsize=64)

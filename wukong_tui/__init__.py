@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .loading import loading
-
 
 def main() -> None:
     """Run the command line; an interrupt while it is still being loaded ends it quietly, with status 130."""
     try:
+        from .loading import loading
+
         with loading():
             from .cli import main as run
     except KeyboardInterrupt:

@@ -51,7 +51,17 @@ class Acting:
         self._app.beside(self._previewed(name, arguments, now), "previews", exclusive=True)
 
     async def _previewed(self, name: str, arguments: dict[str, Any], asked: tuple[int, str]) -> None:
-        """Show what an act would do, unless the person went on since they asked; do exactly that on a yes."""
+        """Do exactly what was agreed to; where it has become something else meanwhile, ask again."""
+        while sure := await self.agreed(name, arguments, asked):
+            if await self.act(name, sure) != Changed.SENTENCE:
+                return
+            asked = self._app.keys, self._app.state.mode
+
+    async def agreed(self, name: str, arguments: dict[str, Any], asked: tuple[int, str]) -> dict[str, Any] | None:
+        """Show what an act would do, unless the person went on since they asked: what a yes means as arguments.
+
+        None where it is not to be done, an empty record where it would do nothing.
+        """
         from wukong_tui.screens.preview import PreviewScreen
 
         app = self._app
@@ -59,24 +69,23 @@ class Acting:
         try:
             if name == "revert" and (refused := await self._taken_back_otherwise(app.state.cursor)):
                 app.notify_person(refused)
-                return
+                return None
             shown = await app.desk.call(Act(name, {**given, "dry_run": True}))  # type: ignore[arg-type]
         except WorkspaceError as error:
             app.notify_person(str(error))
-            return
+            return None
         if (app.keys, app.state.mode) != asked:  # whoever types on has not asked for a window under the keys
             app.notify_person(f"{PREVIEWS[name]} was not asked about, as you went on; press its key again.")
-            return
+            return None
         if not shown["touched"] and not shown["conflicts"] and name in ("restore", "revert"):
             app.notify_person(_grouped(shown["note"]))
-            return
+            return {}
         sure = {**given, "expect": shown["expect"], "consent": bool(shown["uncertain"])}
         if "target" in shown:
             sure["target"] = f"op:{shown['target']}"
         screen = PreviewScreen(_title(name, shown), shown["touched"], shown["conflicts"], shown["uncertain"],
                                note=_grouped(shown["note"]))  # fmt: skip
-        if await app.push_screen_wait(screen) and await self.act(name, sure) == Changed.SENTENCE:
-            await self._previewed(name, arguments, (app.keys, app.state.mode))
+        return sure if await app.push_screen_wait(screen) else None
 
     async def _taken_back_otherwise(self, cursor: int) -> str:
         """What takes back the act at the cursor, where that is no revert; else nothing."""

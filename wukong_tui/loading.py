@@ -10,9 +10,11 @@ from contextlib import contextmanager
 @contextmanager
 def loading() -> Iterator[None]:
     """While modules are loaded, look for no garbage; later searches pass over what is there now."""
+    searching = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if searching:
+            gc.enable()

@@ -51,7 +51,7 @@ class Looking:
         self.stop()
         app.place()
         if mode == "work":
-            app.prompt.focus()
+            app.screen_stack[0].set_focus(app.prompt, scroll_visible=False)  # now: a key may be right behind this one
         else:
             self.focus(app.state.focus)
         app.say()
@@ -318,10 +318,13 @@ class Looking:
     # -- search
 
     async def search(self, text: str) -> None:
-        """Find where a string came or went in any version, and go to the newest hit before the cursor."""
+        """Find where a string came or went in any version, and go to the newest hit before the cursor.
+
+        Whoever has pressed other keys meanwhile stays where they are, and is told.
+        """
         from workspace.search import search
 
-        app, cursor = self._app, self._app.state.cursor
+        app, cursor, keys = self._app, self._app.state.cursor, self._app.keys
 
         def find(history: History) -> list[tuple[int, int]]:
             found = []
@@ -339,6 +342,10 @@ class Looking:
             return
         if not app.state.hits:
             app.notify_person(f"{text!r} is in no version.")
+            return
+        if app.keys != keys:
+            self._hit_at = 0
+            app.notify_person(f"{text!r} came or went in {len(app.state.hits):,} versions; n goes there.")
             return
         self._hit(next((i for i, (entry, _) in enumerate(app.state.hits) if entry <= cursor), 0))
 

@@ -68,6 +68,8 @@ class Talking:
                 app.beside(self._say(text), "prompts")
             elif where == "fork":
                 app.beside(self._say(text, fork=app.state.cursor), "prompts")
+            elif where == "restore":
+                app.beside(self._go_back(text, app.state.cursor), "prompts")
             else:
                 self._give_back(text)
 
@@ -78,18 +80,42 @@ class Talking:
         self._app.state.session, self._fresh = session, False
         self._told.add(session)
 
+    async def _go_back(self, text: str, cursor: int) -> None:
+        """Begin a branch, of the documents too: they become what they were, as an act of the new session."""
+        app = self._app
+        sure = await app.acting.agreed("restore", {"cursor": cursor}, (app.keys, app.state.mode))
+        if sure is None:
+            self._give_back(text)
+            return
+        try:
+            await self._session(cursor)
+        except WorkspaceError as error:
+            self._give_back(text)
+            app.notify_person(str(error))
+            return
+        if sure and await app.acting.act("restore", sure):
+            self._give_back(text)
+        else:
+            await self._say(text)
+
+    async def _session(self, fork: int | None = None) -> str:
+        """The session that goes on: a fork, a new one, or the one that is looked at. Raises WorkspaceError."""
+        app = self._app
+        session = app.state.session
+        if session is None or self._fresh or fork is not None:
+            model = app.model_name if fork is None else None  # a fork goes on with its own
+            session = str(await app.desk.call(Open(fork=fork, model=model, mode=app.permissions)))
+            self.adopt(session)
+        elif session not in self._told:
+            await app.desk.call(Open(resume=session, model=app.model_name, mode=app.permissions))
+            self._told.add(session)
+        return session
+
     async def _say(self, text: str, fork: int | None = None) -> None:
         app = self._app
         await app.drawn.wait()  # before it nobody knows which session goes on
         try:
-            session = app.state.session
-            if session is None or self._fresh or fork is not None:
-                model = app.model_name if fork is None else None  # a fork goes on with its own
-                session = await app.desk.call(Open(fork=fork, model=model, mode=app.permissions))
-                self.adopt(session)
-            elif session not in self._told:
-                await app.desk.call(Open(resume=session, model=app.model_name, mode=app.permissions))
-                self._told.add(session)
+            session = await self._session(fork)
             self._show_talk()
             app.wake(Move("live"), Move("follow"))
             await app.desk.call(Say(session, text))

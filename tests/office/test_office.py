@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -84,6 +86,10 @@ async def test_ctrl_t_switches_between_typing_and_looking_and_keeps_what_was_typ
         await press(pilot, "j", "left", "ctrl+t")
         assert (app.state.mode, focused(pilot), app.prompt.text) == ("work", "prompt", "hjkl G4")
         assert f"→ branch from op {app.state.cursor:,}" in app.rows[-1]
+        await press(pilot, "ctrl+t")
+        send(pilot, "ctrl+t", "x", "y")
+        await rest(pilot)
+        assert (focused(pilot), app.prompt.text) == ("prompt", "hjkl G4xy")
 
 
 # -- the cursor
@@ -409,3 +415,26 @@ async def test_a_sentence_too_long_for_the_bar_stands_whole_above_the_prompt_unt
         app.notify_person("It fits.")
         await rest(pilot)
         assert "It fits." in app.rows[0]
+
+
+async def test_who_went_on_while_a_search_ran_stays_where_they_are(story: Story) -> None:
+    async with sitting(story) as pilot:
+        app = seat(pilot)
+        study, slow = app.desk.study, asyncio.Event()
+
+        async def late(query: Any) -> Any:
+            found = await study(query)
+            await slow.wait()
+            return found
+
+        app.desk.study = late  # type: ignore[method-assign]
+        await press(pilot, "ctrl+t", "slash")
+        send(pilot, *"bottles", "enter", "2", "0", "left")
+        while app.state.live or len(app.screen_stack) > 1:
+            await pilot.pause(0.002)
+        there = app.state.cursor
+        slow.set()
+        await until(pilot, lambda: "n goes there" in app.text)
+        assert app.state.cursor == there
+        await press(pilot, "n")
+        assert app.state.cursor in {entry for entry, _ in app.state.hits}

@@ -159,15 +159,20 @@ def test_a_replacement_is_shown_as_a_diff_that_holds_all_of_both_texts() -> None
         "",
         "all     true",
         "",
-        "old → new  −1 +1 lines",
+        "old → new  −1 +1 lines, both end with a line feed",
         " │ one",
         "−│ two",
         "+│ 2",
         " │ three",
     ]
     assert text_of({"old": "x\n", "new": "x"}) == [
-        "old → new  −1 +1 lines", "−│ x", "+│ x", "Only old ends with a line feed.",
+        "old → new  −1 +1 lines, only old ends with a line feed", "−│ x", "+│ x",
     ]  # fmt: skip
+    assert text_of({"old": "a", "new": "b"}) != text_of({"old": "a\n", "new": "b\n"})
+    assert text_of({"old": "a\n \n \n \n\n\nb", "new": "a\nb"})[2:7] == ["−│  ", "−│  ", "−│  ", "−│ ", "−│ "]
+    gone, come = ({"old": a, "new": b} for a, b in (("a" + "\n" * 99, "a"), ("a", "a" + "\n" * 99)))
+    assert "−⋮ 98 empty lines, not drawn" in text_of(gone)
+    assert "+⋮ 98 empty lines, not drawn" in text_of(come)
     assert text_of({"old": "−│ x", "new": ""}) == ["old → new  −1 +0 lines", "−│ −│ x"]
     assert text_of({"old": "a\n" * 70_000, "new": "b"})[0].startswith("old  70,000 lines")
     assert text_of({"old": 5, "new": "b"}) == ["old    5", "", "new  │ b"]
@@ -411,7 +416,15 @@ async def test_a_line_may_be_empty_pasted_or_left() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "answer"),
-    [(["enter"], "live"), (["down", "enter"], "fork"), (["b"], "fork"), (["l"], "live"), (["escape"], None)],
+    [
+        (["enter"], "live"),
+        (["down", "enter"], "fork"),
+        (["up", "enter"], "restore"),
+        (["b"], "fork"),
+        (["l"], "live"),
+        (["r"], "restore"),
+        (["escape"], None),
+    ],
 )
 async def test_typing_while_looking_back_offers_a_branch(keys: list[str], answer: str | None) -> None:
     app = Desk(BranchScreen(4217, "Rewrite it.\nAll of it."))

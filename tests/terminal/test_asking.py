@@ -11,7 +11,7 @@ from tests.runtime.office import turn, write_cassette
 from workspace import History, Workspace
 
 from .live import Terminal
-from .rig import office_command
+from .rig import at, office_command
 
 
 @pytest.fixture
@@ -80,6 +80,29 @@ def test_an_approval_that_somebody_else_answers_goes_away(begun: Place) -> None:
             first.until(lambda t: "with exactly this?" not in t.text).until("Done.")
             assert second.leave() == 0
         assert first.leave() == 0
+
+
+def test_a_branch_from_an_earlier_moment_takes_the_documents_along_where_that_is_chosen(begun: Place) -> None:
+    writes = [("write", {"path": "plan.md", "text": f"{word}\n"}) for word in ("one", "two")]
+    model = rehearsed(begun, turn("", writes[0]), turn("First done."), turn("", writes[1]), turn("Second done."))
+    with Terminal(office_command(begun.root, "--yes", "--model", model), cwd=begun.root, size=(200, 60)) as terminal:
+        terminal.until("→ LIVE").type(b"Begin.\r").until("First done.").type(b"Go on.\r").until("Second done.")
+        with History.open(begun.root) as history:
+            second = history.store.journal.of_kind("prompt")[1]
+        terminal.type("ctrl+t").until("← → step").type(":").until("─ Go to")
+        at(terminal.type(f"op:{second - 1}".encode(), "enter"), second - 1)
+        terminal.type("ctrl+t").type(b"Another way.\r").until("begin a branch and restore the documents")
+        terminal.type("r").until("plan.md").settle(0.6)
+        assert (begun.root / "plan.md").read_text() == "two\n"
+        terminal.type("enter").until(lambda t: t.text.count("Second done.") == 1 and "Another way." in t.text)
+        terminal.until(lambda t: "Go on." not in t.text)
+        assert terminal.leave() == 0
+    with History.open(begun.root) as history:
+        (restore,) = history.store.journal.of_kind("restore")
+        (version,) = history.store.versions.of_operation(restore)
+        assert history.content(version) == b"one\n"
+        last = history.operation(history.store.journal.of_kind("prompt")[-1])
+        assert history.operation(restore).session == last.session != history.operation(second).session
 
 
 def test_a_history_that_cannot_be_read_is_one_sentence(begun: Place) -> None:

@@ -185,7 +185,7 @@ def look_through(root: Path, history: History) -> None:
     with Terminal(office_command(root), cwd=root, size=(200, 60)) as terminal:
         open_document(terminal, version.path)
         for _ in range(STEPS):
-            far = chance.randrange(1, (cursor - prompt) // 8)
+            far = chance.randrange(1, max(2, (cursor - prompt) // 8))
             cursor = history.store.journal.moment(cursor, -far)
             at(terminal.type(f"{far},".encode()), cursor)
             panes.check(terminal, cursor, history.document(version.path))

@@ -355,6 +355,12 @@ def test_moving_never_changes_the_text_or_leaves_it(text: str, keys: list[str]) 
         assert 0 <= draft.at <= len(text)
 
 
+@pytest.mark.parametrize("word", ["हिन्दी", "cafe\u0301s", "naïve"])
+def test_marks_belong_to_the_word_of_their_letter(word: str) -> None:
+    assert Draft(f"a {word}", 2 + len(word)).word_left == 2
+    assert Draft(f"{word} a", 0).word_right == len(word)
+
+
 def test_a_family_is_one_character() -> None:
     family = "👨\u200d👩\u200d👧"
     draft = Draft(f"a{family}", 1 + len(family))

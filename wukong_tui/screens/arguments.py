@@ -8,7 +8,7 @@ pushed out of sight. A text that replaces another is shown as a diff, the docume
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -21,9 +21,13 @@ from workspace.visible import visible
 
 MOST_EMPTY = 3
 """So many empty lines in a row are drawn; of more, their number."""
+MOST_CHANGED = 40
+"""The same of those that come or go: what they consist of is what is asked about."""
 NAME_WIDTH = 12
-COMPARED = 1 << 17
-"""Characters of two texts up to which they are shown as a diff."""
+COMPARED = 5_000
+"""Lines of a text up to which it is compared with the one that replaces it."""
+LONG = 1 << 17
+"""Characters of both up to which they are."""
 
 _CLUSTER = regex.compile(r"\X")
 _MANY_EMPTY = regex.compile(r"(?:[ \t]*+\n){500,}+")
@@ -32,12 +36,12 @@ _TAB = "⇥   "
 
 
 def argument_lines(arguments: Mapping[str, Any], width: int) -> Iterator[Line]:
-    """The lines of all arguments in their order, made one after the other."""
+    """The lines of all arguments, made one after the other: a path first, what replaces what last."""
     if not arguments:
         yield [("no arguments", "dim")]
         return
     old, new = arguments.get("old"), arguments.get("new")
-    compared = isinstance(old, str) and isinstance(new, str) and len(old) + len(new) <= COMPARED
+    compared = isinstance(old, str) and isinstance(new, str) and _is_short(old, new)
     plain = {name: value for name, value in arguments.items() if not compared or name not in ("old", "new")}
     names = min(NAME_WIDTH, max((cells([(name, "")]) for name in plain), default=0))
     for index, name in enumerate(sorted(plain, key=lambda name: name != "path")):
@@ -55,7 +59,9 @@ def _change(old: str, new: str, width: int) -> Iterator[Line]:
     found = diff(before, after)
     gone = sum(hunk.old_end - hunk.old_start for hunk in found)
     come = sum(hunk.new_end - hunk.new_start for hunk in found)
-    yield from _names("old → new", width, f"  −{gone:,} +{come:,} lines")
+    ends = {text.endswith("\n"): name for name, text in (("old", old), ("new", new))}
+    end = f", only {ends[True]} ends with a line feed" if len(ends) == 2 else ", both end with a line feed"
+    yield from _names("old → new", width, f"  −{gone:,} +{come:,} lines{end if True in ends else ''}")
     at = 0
     for hunk in [*found, Hunk(len(before), len(before), len(after), len(after))]:
         for lines, sign, style in (
@@ -64,10 +70,14 @@ def _change(old: str, new: str, width: int) -> Iterator[Line]:
             (after[hunk.new_start : hunk.new_end], "+", "added"),
         ):
             if lines:
-                yield from _counted(text_lines("".join(lines), width, sign, style))
+                most = MOST_EMPTY if sign == " " else MOST_CHANGED
+                yield from _counted(text_lines("".join(lines), width, sign, style), [(sign, style)], most)
         at = hunk.old_end
-    if old.endswith("\n") != new.endswith("\n"):
-        yield [(f"Only {'old' if old.endswith(chr(10)) else 'new'} ends with a line feed.", "dim")]
+
+
+def _is_short(old: str, new: str) -> bool:
+    """Whether two texts can be compared while a person waits."""
+    return len(old) + len(new) <= LONG and max(old.count("\n"), new.count("\n")) <= COMPARED
 
 
 def _lines(text: str) -> list[str]:
@@ -130,8 +140,8 @@ def text_lines(text: str, width: int, sign: str = "", style: str = "text") -> It
         start = end + 1
 
 
-def _counted(lines: Iterable[tuple[int, Line]]) -> Iterator[Line]:
-    """Lines, with a run of many empty ones told by its number."""
+def _counted(lines: Iterable[tuple[int, Line]], front: Sequence[Span] = (), most: int = MOST_EMPTY) -> Iterator[Line]:
+    """Lines, with a run of more than ``most`` empty ones told by its number, ``front`` before it."""
     for empty, run in groupby(lines, key=lambda pair: pair[0] > 0):
         if not empty:
             yield from (line for _, line in run)
@@ -140,12 +150,12 @@ def _counted(lines: Iterable[tuple[int, Line]]) -> Iterator[Line]:
         count = 0
         for number, line in run:
             count += number
-            if count <= MOST_EMPTY:
+            if count <= most:
                 kept.append(line)
-        if count <= MOST_EMPTY:
+        if count <= most:
             yield from kept
         else:
-            yield [("⋮ ", "warn"), (f"{count:,} empty lines, not drawn", "warn")]
+            yield [*front, ("⋮ ", "warn"), (f"{count:,} empty lines, not drawn", "warn")]
 
 
 def _pieces(line: str, width: int) -> Iterator[str]:

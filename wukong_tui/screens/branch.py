@@ -9,16 +9,23 @@ from widgets.dialog import Dialog
 from widgets.paint import Ink, Line, clip
 from widgets.panel import paragraphs
 
+Where = Literal["live", "fork", "restore"]
 SHOWN = 3
 
 
-class BranchScreen(Dialog[Literal["live", "fork"]]):
-    """Answers ``live``, ``fork``, or None: then nothing is sent and the text stays in the prompt."""
+class BranchScreen(Dialog[Where]):
+    """Answers ``live``, ``fork``, ``restore``, or None: then nothing is sent and the text stays in the prompt."""
 
     WIDEST = 72
-    CHOICES: tuple[tuple[Literal["live", "fork"], str, str, str], ...] = (
+    CHOICES: tuple[tuple[Where, str, str, str], ...] = (
         ("live", "l", "send to LIVE", "the agent goes on from what there is now"),
         ("fork", "b", "begin a branch from here", "what was said up to here; the documents stay as they are now"),
+        (
+            "restore",
+            "r",
+            "begin a branch and restore the documents",
+            "they become what they are here; U takes it back",
+        ),
     )
 
     def __init__(self, operation: int, text: str = "", *, ink: Ink | None = None) -> None:

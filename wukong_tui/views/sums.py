@@ -82,9 +82,12 @@ class Sums:
         self._counts[operation] = (last, known)
         return known
 
-    def of(self, history: History, operation: Operation, last: int, *, composite: bool) -> Did:
-        """What an operation did up to an entry; ``composite`` says that it caused others."""
-        spent = self._spent(history, operation, last, composite)
+    def of(self, history: History, operation: Operation, last: int, newest: int, *, composite: bool) -> Did:
+        """What an operation did up to an entry; ``composite`` says that it caused others.
+
+        What model calls took counts up to the ``newest`` entry: one may end after what it was made for.
+        """
+        spent = self._spent(history, operation, newest, composite)
         if not composite:
             made = [v for v in history.store.versions.of_operation(operation.id) if v.entry <= operation.last]
             paths = list(dict.fromkeys(version.path for version in made))
@@ -105,7 +108,7 @@ class Sums:
         words = "" if not count else "1 document" if count == 1 else f"{count:,} documents"
         return Did(words, part.added, part.removed, spent, pending=part.upto < last)
 
-    def _spent(self, history: History, operation: Operation, last: int, composite: bool) -> Total:
+    def _spent(self, history: History, operation: Operation, newest: int, composite: bool) -> Total:
         if not composite:
             spent = Total()
             if operation.model is not None and operation.ended is not None:
@@ -113,10 +116,10 @@ class Sums:
             return spent
         known = self._spendings.get(operation.id)
         if known is None:
-            known = self._spendings[operation.id] = _Spending(last)
-            calls = outline.model_calls(history.store, operation.id - 1, last)
-        elif known.upto < last:
-            calls, known.upto = self._once(outline.ended_calls, history, known.upto, last), last
+            known = self._spendings[operation.id] = _Spending(newest)
+            calls = outline.model_calls(history.store, operation.id - 1, newest)
+        elif known.upto < newest:
+            calls, known.upto = self._once(outline.ended_calls, history, known.upto, newest), newest
         else:
             return known.total
         more = {call: (ref, usage) for call, _, ref, usage in calls if self._is_under(history, call, operation.id)}

@@ -114,7 +114,7 @@ class TimelineView:
         last = min(whole.last, look.newest) if whole.outcome is not None else look.newest
         count = self._sums.count(history, id_, last)
         sign, style = _sign(operation)
-        sums = self._sums.of(history, whole if count else operation, last, composite=count > 0)
+        sums = self._sums.of(history, whole if count else operation, last, look.newest, composite=count > 0)
         row = Row(
             operation=id_,
             entry=id_ if operation.kind == "prompt" else whole.last,
