@@ -347,6 +347,18 @@ def test_back_goes_to_where_one_jumped_from_and_there_again() -> None:
     assert jumps.back(7, live=False) == (100, True)
 
 
+def test_a_jump_that_led_nowhere_takes_no_way_back() -> None:
+    jumps = Jumps()
+    jumps.jumped(100, live=False)
+    jumps.jumped(200, live=False)
+    assert jumps.back(200, live=False) == (100, False)
+    assert jumps.back(100, live=False) == (200, False)
+    live = Jumps()
+    live.jumped(100, live=False)
+    live.jumped(200, live=True)
+    assert live.back(204, live=True) == (100, False)
+
+
 # -- the bar
 
 

@@ -10,7 +10,7 @@ from textual import events
 from textual.geometry import Size
 from textual.strip import Strip
 
-from widgets.paint import Ink, Line, Span, clip, strip
+from widgets.paint import Ink, Line, Span, clip, strip, wrap
 from widgets.rows import lit
 from widgets.sheet import Sheet
 from widgets.talk_items import FOLDS, GUTTER, Item, Laid, copied, lay
@@ -213,7 +213,7 @@ class Talk(Sheet):
     def lines(self, width: int, height: int) -> Sequence[Line]:
         window = self._window(width, height)
         if not window:
-            return [(), [("  ", ""), (_EMPTY[self._page.state], "dim")]]
+            return [(), *([("  ", ""), *row] for row in wrap([(_EMPTY[self._page.state], "dim")], max(1, width - 3)))]
         return [self._strip(item, line, width) for item, line in window]  # type: ignore[misc]
 
     # -- the mouse

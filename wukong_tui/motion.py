@@ -150,14 +150,19 @@ class Jumps:
 
     def __init__(self) -> None:
         self._from: tuple[int, bool] | None = None
+        self._earlier: tuple[int, bool] | None = None
 
     def jumped(self, cursor: int, *, live: bool) -> None:
         """Remember where one stood before a jump (not before a single step)."""
-        self._from = (cursor, live)
+        self._earlier, self._from = self._from, (cursor, live)
 
     def back(self, cursor: int, *, live: bool) -> tuple[int, bool] | None:
         """Where to go back to, as ``(cursor, live)``, from where one stands; None where one has not jumped."""
-        there, self._from = self._from, ((cursor, live) if self._from is not None else None)
+        here, there = (cursor, live), self._from
+        if there == here or (live and there is not None and there[1]):  # the last jump led nowhere
+            there = self._earlier
+        self._earlier = None
+        self._from = here if there is not None else None
         return there
 
 

@@ -36,6 +36,9 @@ REMEMBERED = 200
 MODES = ("read-only", "ask", "auto")
 
 
+SAID_ALL = "The rehearsed agent has said all it can; `wukong` in a folder of your own, with a model, takes prompts."
+
+
 class Talking:
     """The hand that speaks to agents, through the host."""
 
@@ -56,7 +59,10 @@ class Talking:
     def submit(self, text: str) -> None:
         """Give the session a prompt; while looking back, ask first where it should go."""
         app = self._app
-        if app.rehearsal is not None and app.rehearsal.typing:
+        if app.rehearsal is not None and (app.rehearsal.typing or app.rehearsal.over):
+            if app.rehearsal.over:
+                self._give_back(text)
+                app.notify_person(SAID_ALL)
             return
         if app.state.live:
             app.beside(self._say(text), "prompts")

@@ -177,7 +177,7 @@ def test_scenes_follow_each_other_as_the_story_goes(history: History) -> None:
 def test_captions_fit_and_say_no_markup() -> None:
     for each in SCENES.values():
         assert len(each.title) <= 40
-        assert len(each.caption) <= 140
+        assert len(each.caption) <= 78  # whole at 80 columns
         assert "[" not in each.caption
 
 

@@ -417,9 +417,9 @@ async def test_a_line_may_be_empty_pasted_or_left() -> None:
 @pytest.mark.parametrize(
     ("keys", "answer"),
     [
-        (["enter"], "live"),
-        (["down", "enter"], "fork"),
-        (["up", "enter"], "restore"),
+        (["enter"], "fork"),
+        (["down", "enter"], "restore"),
+        (["up", "enter"], "live"),
         (["b"], "fork"),
         (["l"], "live"),
         (["r"], "restore"),

@@ -91,7 +91,7 @@ def test_a_branch_from_an_earlier_moment_takes_the_documents_along_where_that_is
             second = history.store.journal.of_kind("prompt")[1]
         terminal.type("ctrl+t").until("← → step").type(":").until("─ Go to")
         at(terminal.type(f"op:{second - 1}".encode(), "enter"), second - 1)
-        terminal.type("ctrl+t").type(b"Another way.\r").until("begin a branch and restore the documents")
+        terminal.type("ctrl+t").type(b"Another way.\r").until("begin a branch, documents too")
         terminal.type("r").until("plan.md").settle(0.6)
         assert (begun.root / "plan.md").read_text() == "two\n"
         terminal.type("enter").until(lambda t: t.text.count("Second done.") == 1 and "Another way." in t.text)

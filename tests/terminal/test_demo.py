@@ -173,6 +173,8 @@ def test_the_demo_plays_on_a_terminal_and_taking_back_loses_nothing(fresh: Calla
         assert (demo.root / "floor.txt").read_bytes() == full
         with History.open(demo.root) as history:
             assert len(list(history.history("floor.txt"))) > booked, "taking back adds versions"
+        terminal.type("ctrl+t", b"And now?\r").until("has said all it can").until("> And now?")
+        assert TURN in terminal.text
         assert terminal.leave() == 0
 
 

@@ -27,20 +27,18 @@ _ALL = (
     Scene("prompt", "Ten thousand bottles", "One sentence is the whole order. The agent reads the house rules."),
     Scene("plan", "A plan with checks", "Five steps. The office runs the checks, not the agent that wants to pass."),
     Scene("read", "1 Read", "The agent looks at what is there. Its tokens are counted, ~ where estimated."),
-    Scene("program", "2 Program", "book.py books bottle by bottle. It is a document like any other, with versions."),
+    Scene("program", "2 Program", "book.py books bottle by bottle. It is a document like any other."),
     Scene("first", "3 Book, attempt 1", "One program, thousands of calls: each bottle a version, at 0 tokens."),
     Scene("failed", "The check fails", "600 bottles stand in fire lane E, against rule 3 of rules.md."),
-    Scene("reverted", "Taken back in one frame", "3,000 bookings are off the floor in one act. Their tokens count as"
-          " waste; the lesson is kept."),
+    Scene("reverted", "Taken back in one frame", "3,000 bookings are gone in one act, their tokens are waste; the"
+          " lesson stays."),
     Scene("lesson", "3 Book, attempt 2", "The office hands the lesson to the next attempt, and the agent quotes it."),
-    Scene("second", "10,000 bookings", "Every one a version, 0 tokens each. One tool call for each bottle would have"
-          " cost millions of tokens (~)."),
-    Scene("effective", "The check passes", "Attempt 2 used the lesson of attempt 1: what was waste was not in vain."),
+    Scene("second", "10,000 bookings", "Every one a version at 0 tokens; a tool call each would cost millions (~)."),
+    Scene("effective", "The check passes", "Attempt 2 used the lesson: what 1 wasted is effective after all."),
     Scene("check", "4 Check", "The floor is counted again: 833 full bays and one of four."),
     Scene("report", "5 Report", "What was done, where it stands, and what went wrong on the way."),
-    Scene("stopped", "Stopped", "What was done so far stands, and nothing of it is lost. `wukong demo` begins anew."),
-    Scene("turn", "Your turn", "Hold ← and the floor empties. w on lane E says why it is free. R restores, then U:"
-          " nothing is lost."),
+    Scene("stopped", "Stopped", "What was done stands, nothing of it is lost. `wukong demo` begins anew."),
+    Scene("turn", "Your turn", "Hold ← and the floor empties. w on lane E: why. R, then U: nothing is lost."),
 )  # fmt: skip
 SCENES: Mapping[str, Scene] = {scene.name: scene for scene in _ALL}
 """Every scene by its name, in the order of the story."""

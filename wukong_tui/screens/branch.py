@@ -18,14 +18,9 @@ class BranchScreen(Dialog[Where]):
 
     WIDEST = 72
     CHOICES: tuple[tuple[Where, str, str, str], ...] = (
-        ("live", "l", "send to LIVE", "the agent goes on from what there is now"),
         ("fork", "b", "begin a branch from here", "what was said up to here; the documents stay as they are now"),
-        (
-            "restore",
-            "r",
-            "begin a branch and restore the documents",
-            "they become what they are here; U takes it back",
-        ),
+        ("restore", "r", "begin a branch, documents too", "they become what they are here; U takes it back"),
+        ("live", "l", "send to LIVE", "the agent goes on from what there is now"),
     )
 
     def __init__(self, operation: int, text: str = "", *, ink: Ink | None = None) -> None:
@@ -37,7 +32,7 @@ class BranchScreen(Dialog[Where]):
         return f"You look at op {self._operation:,}"
 
     def body(self, width: int) -> Iterator[Line]:
-        yield from paragraphs("Send to LIVE, or begin a branch from here?", width)
+        yield from paragraphs("Begin a branch from here, or send to LIVE?", width)
         lines = self._text.splitlines()
         if lines:
             yield ()
