@@ -35,7 +35,7 @@ class Bar(Sheet, can_focus=False):
 
 
 class Notice(Sheet, can_focus=False):
-    """A sentence that the bar has no room for, whole."""
+    """A sentence that the bar has no room for; where it is cut after all, its end is marked."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -48,7 +48,9 @@ class Notice(Sheet, can_focus=False):
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
         """The rows between a blank at either end."""
-        rows = self._rows[:height]
+        rows = [*self._rows[:height]]
+        if len(self._rows) > height > 0:
+            rows[-1] = [*_cut(rows[-1], width - 4), ("…", "bar strong")]
         return [[(" ", "bar"), *row, (" " * max(0, width - 1 - cells(row)), "bar")] for row in rows]
 
 

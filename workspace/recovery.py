@@ -7,6 +7,7 @@ be back, hold an older version of ours, or remains of one: cut short, or with ze
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -124,7 +125,7 @@ class Recovery(Placing):
         """Show what lies under a temporary name of ours where somebody moved the folder in which a file was placed.
 
         Which file it belongs to there nobody knows: what no version holds gets a name that can be
-        seen, and is a new document at the next scan.
+        seen, and is a new document at the next scan, if nothing ignores it.
         """
         names = {self._temporary(document) + suffix: document for document in documents for suffix in (b"", OLD)}
         for name, folder in self._files.lying({*names, *(name + PART for name in names)}):
@@ -145,16 +146,24 @@ class Recovery(Placing):
 
     def _surface(self, document: int, path: str, temporary: bytes) -> None:
         """Give somebody's file a name beside ``path``, and tell of it."""
+        folder, slash, name = path.rpartition("/")
         for number in count(1):
-            shown = f"{path}.displaced" + (f"-{number}" if number > 1 else "")
+            shown = f"{folder}{slash}{name[:40]}.displaced" + (f"-{number}" if number > 1 else "")
             try:
                 self._files.settle(shown, temporary)
             except FileExistsError:
                 continue
+            except OSError:
+                shown = f"{folder}{slash}{os.fsdecode(temporary)}"
+                self._told_of(shown, path, document)
+                raise
             self._step("surfaced")
-            with self._store.transaction():
-                self._tell([Conflict(shown, f"it was displaced while the folder of {path} was moved", document)])
+            self._told_of(shown, path, document)
             return
+
+    def _told_of(self, shown: str, path: str, document: int) -> None:
+        with self._store.transaction():
+            self._tell([Conflict(shown, f"it was displaced while the folder of {path} was moved", document)])
 
     def _discard(self, document: int, path: str, remains: Found) -> None:
         """Remove remains of our own writing, unless they change under our hands."""

@@ -92,10 +92,10 @@ class Acting:
         kind = await self._app.desk.study(lambda history: history.operation(cursor).kind)
         return AGAIN.get(kind, "")
 
-    async def act(self, name: str, arguments: dict[str, Any]) -> str:
-        """Carry out an act and say what it did; why it did nothing, else an empty text."""
+    async def act(self, name: str, arguments: dict[str, Any], session: str | None = None) -> str:
+        """Carry out an act, of a session, and say what it did; why it did nothing, else an empty text."""
         app = self._app
-        given = {**arguments, "as": app.state.session or "cli"}
+        given = {**arguments, "as": session or app.state.session or "cli"}
         try:
             done = await app.desk.call(Act(name, given))  # type: ignore[arg-type]
         except WorkspaceError as error:

@@ -219,6 +219,7 @@ class Office(App[None]):
             try:
                 self.show(await self.make(moves))
             except WorkspaceError as error:
+                self._opening = None
                 self.notify_person(str(error))
             except Exception as error:  # a pane that cannot be drawn is no reason to go
                 if self.is_headless:
@@ -283,7 +284,7 @@ class Office(App[None]):
         self.prompt.rest(saying.hints(self.size.width) if self.state.mode == "time" else None)
 
     def notify_person(self, text: str) -> None:
-        """Say one sentence in the bar, until the next key."""
+        """Say one sentence in the bar, and whole above the prompt where the bar has no room, until the next key."""
         self.state.notice = text
         self._noticed = time.monotonic()
         self.say()
@@ -421,6 +422,8 @@ class Office(App[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange again at any moment."""
+        if self._opening is not None and self._opening.is_over:
+            self._opening = None
         self.call_later(self.arrange_anew)  # this handler runs before the one that takes the new size
 
     def arrange_anew(self) -> None:

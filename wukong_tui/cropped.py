@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from rich.console import Console
 from rich.control import Control
 from textual import _compositor
@@ -24,11 +26,21 @@ class CroppedUpdate(_compositor.ChopsUpdate):
         return "".join(sent)
 
 
+AT_ONCE = 0.5
+"""Seconds after the first drawing in which a size that is told is the one that the terminal began with."""
+
+
 class Opening:
     """What a terminal shows of a screen that is being opened, of which Textual sends the whole four times."""
 
     def __init__(self) -> None:
         self._rows: dict[int, Strip] = {}
+        self._since = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the terminal may have become another one since it was drawn first: who can tell what it shows."""
+        return bool(self._since) and time.monotonic() > self._since + AT_ONCE
 
     def news(self, update: _compositor.CompositorUpdate) -> _compositor.CompositorUpdate:
         """The update without what the terminal shows already."""
@@ -36,6 +48,7 @@ class Opening:
 
     def render(self, update: _compositor.CompositorUpdate, console: Console) -> str:
         """What is new in an update, as what the terminal is sent; it is shown from then on."""
+        self._since = self._since or time.monotonic()
         rows, shown = _rows(update), self._rows
         self._rows = rows or {}
         if rows is None:

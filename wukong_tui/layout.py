@@ -59,7 +59,8 @@ def arrange(
     top, bottom = 1, height - prompt
     if notice:
         said = min(notice, bottom - top)
-        regions["notice"] = Region(0, bottom - said, width, said)
+        if said > 0:
+            regions["notice"] = Region(0, bottom - said, width, said)
     if caption:
         regions["caption"] = Region(0, 1, width, 1 if shape == "wide" else 2)
         top += regions["caption"].height

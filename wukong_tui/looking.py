@@ -324,7 +324,8 @@ class Looking:
         """
         from workspace.search import search
 
-        app, cursor, keys = self._app, self._app.state.cursor, self._app.keys
+        app, cursor = self._app, self._app.state.cursor
+        asked = app.keys, app.state.live or cursor
 
         def find(history: History) -> list[tuple[int, int]]:
             found = []
@@ -343,11 +344,15 @@ class Looking:
         if not app.state.hits:
             app.notify_person(f"{text!r} is in no version.")
             return
-        if app.keys != keys:
-            self._hit_at = 0
-            app.notify_person(f"{text!r} came or went in {len(app.state.hits):,} versions; n goes there.")
+        if (app.keys, app.state.live or app.state.cursor) != asked:
+            self._hit_at = -1
+            app.notify_person(f"{text!r} came or went in versions: {len(app.state.hits):,}; n goes there.")
             return
-        self._hit(next((i for i, (entry, _) in enumerate(app.state.hits) if entry <= cursor), 0))
+        self._hit(self._hit_before(cursor))
+
+    def _hit_before(self, cursor: int) -> int:
+        """The newest hit up to an entry; where there is none, the newest of all."""
+        return next((i for i, (entry, _) in enumerate(self._app.state.hits) if entry <= cursor), 0)
 
     def do_search_next(self, _: events.Key | None) -> None:
         self._following(1)
@@ -360,6 +365,9 @@ class Looking:
         state = self._app.state
         if not state.hits:
             state.notice = "Nothing was searched for yet; `/` does."
+            return
+        if self._hit_at < 0:  # none was shown yet
+            self._hit(self._hit_before(state.cursor))
             return
         at = self._hit_at + by
         if state.hits[self._hit_at][0] != state.cursor:

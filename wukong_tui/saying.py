@@ -13,6 +13,8 @@ from wukong_tui.state import State
 if TYPE_CHECKING:
     from wukong_tui.frame import Frame
 
+LONGEST = 2_000
+"""Characters of a notice that are shown, at most."""
 SHORT = {"talk": "Talk", "plan": "Plan", "meter": "Meter", "document": "Doc", "timeline": "Time"}
 TIME_HINTS = (
     ("← →", "step"), ("w", "why"), ("?", "help"), ("ctrl+t", "type"), ("G", "LIVE"), ("R", "restore"),
@@ -25,7 +27,7 @@ def bar(
     state: State, frame: Frame | None, root: Path, size: tuple[int, int], speed: str, waiting: int
 ) -> tuple[Line, Line]:
     """The left and the right of the bar: at the right always where one is; a notice has the left
-    while it stands, if there is room for it.
+    while it stands.
 
     ``speed`` is what is said of held keys and of playing, ``waiting`` counts what asks for an answer.
     """
@@ -48,14 +50,14 @@ def bar(
     if frame is not None:
         room = width - 4 - cells(left) - cells(right)  # a blank at either end, two between left and right
         right += where(frame.look, frame.time, min(40 if shape == "narrow" else 80, max(8, room)))
-    if state.notice and not notice(state, right, width):
-        left = [(state.notice, "strong")]
+    if state.notice:
+        left = [(clip(state.notice, width - 5 - cells(right)), "strong")]
     return left, right
 
 
 def notice(state: State, right: Line, width: int) -> list[Line]:
     """The rows of a notice that does not fit into the bar beside what stands at its right; none where it does."""
-    lines = state.notice.split("\n")
+    lines = state.notice[:LONGEST].split("\n")
     if len(lines) == 1 and cells([(state.notice, "")]) <= width - 5 - cells(right):
         return []
     return [row for line in lines for row in wrap([(line, "bar strong")], width - 2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from textual import events
 from runtime.models.names import meant, spoken
 from runtime.protocol import Answer, Hold, Interrupt, Open
 from runtime.protocol import Prompt as Say
-from workspace.errors import WorkspaceError
+from workspace.errors import Changed, WorkspaceError
 from wukong_tui.actions import BY_NAME
 from wukong_tui.frame import Approval, Move
 from wukong_tui.layout import shape_of
@@ -53,6 +54,8 @@ class Talking:
         self._fresh = False
         self._told: set[str] = set()
         """Sessions that know what this person lets them do."""
+        self._order = asyncio.Lock()
+        """Prompts leave in the order in which they were given."""
 
     # -- prompts
 
@@ -89,45 +92,47 @@ class Talking:
     async def _go_back(self, text: str, cursor: int) -> None:
         """Begin a branch, of the documents too: they become what they were, as an act of the new session."""
         app = self._app
-        sure = await app.acting.agreed("restore", {"cursor": cursor}, (app.keys, app.state.mode))
-        if sure is None:
+        asked, fork = (app.keys, app.state.mode), ""
+        async with self._order:
+            while (sure := await app.acting.agreed("restore", {"cursor": cursor}, asked)) is not None:
+                try:
+                    fork = fork or str(await app.desk.call(Open(fork=cursor, mode=app.permissions)))
+                    refused = await app.acting.act("restore", sure, session=fork) if sure else ""
+                    if not refused:
+                        self.adopt(fork)
+                        await self._send(fork, text)
+                        return
+                except WorkspaceError as error:
+                    refused = str(error)
+                    app.notify_person(refused)
+                if refused != Changed.SENTENCE:
+                    break
+                asked = app.keys, app.state.mode
             self._give_back(text)
-            return
-        try:
-            await self._session(cursor)
-        except WorkspaceError as error:
-            self._give_back(text)
-            app.notify_person(str(error))
-            return
-        if sure and await app.acting.act("restore", sure):
-            self._give_back(text)
-        else:
-            await self._say(text)
-
-    async def _session(self, fork: int | None = None) -> str:
-        """The session that goes on: a fork, a new one, or the one that is looked at. Raises WorkspaceError."""
-        app = self._app
-        session = app.state.session
-        if session is None or self._fresh or fork is not None:
-            model = app.model_name if fork is None else None  # a fork goes on with its own
-            session = str(await app.desk.call(Open(fork=fork, model=model, mode=app.permissions)))
-            self.adopt(session)
-        elif session not in self._told:
-            await app.desk.call(Open(resume=session, model=app.model_name, mode=app.permissions))
-            self._told.add(session)
-        return session
 
     async def _say(self, text: str, fork: int | None = None) -> None:
         app = self._app
         await app.drawn.wait()  # before it nobody knows which session goes on
-        try:
-            session = await self._session(fork)
-            self._show_talk()
-            app.wake(Move("live"), Move("follow"))
-            await app.desk.call(Say(session, text))
-        except WorkspaceError as error:
-            self._give_back(text)
-            app.notify_person(str(error))
+        async with self._order:
+            try:
+                session = app.state.session
+                if session is None or self._fresh or fork is not None:
+                    model = app.model_name if fork is None else None  # a fork goes on with its own
+                    session = str(await app.desk.call(Open(fork=fork, model=model, mode=app.permissions)))
+                    self.adopt(session)
+                elif session not in self._told:
+                    await app.desk.call(Open(resume=session, model=app.model_name, mode=app.permissions))
+                    self._told.add(session)
+                await self._send(session, text)
+            except WorkspaceError as error:
+                self._give_back(text)
+                app.notify_person(str(error))
+
+    async def _send(self, session: str, text: str) -> None:
+        """Give a session a prompt, and look at what comes of it. Raises WorkspaceError."""
+        self._show_talk()
+        self._app.wake(Move("live"), Move("follow"))
+        await self._app.desk.call(Say(session, text))
 
     def _show_talk(self) -> None:
         """Where there is room for few panes, show the conversation that now goes on."""

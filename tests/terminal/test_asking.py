@@ -9,6 +9,7 @@ import pytest
 from tests.runtime.hosting import Place
 from tests.runtime.office import turn, write_cassette
 from workspace import History, Workspace
+from workspace.errors import Changed
 
 from .live import Terminal
 from .rig import at, office_command
@@ -94,11 +95,16 @@ def test_a_branch_from_an_earlier_moment_takes_the_documents_along_where_that_is
         terminal.type("ctrl+t").type(b"Another way.\r").until("begin a branch, documents too")
         terminal.type("r").until("plan.md").settle(0.6)
         assert (begun.root / "plan.md").read_text() == "two\n"
+        (begun.root / "plan.md").write_text("mine\n")
+        terminal.type("enter").until(Changed.SENTENCE[:30]).settle(0.6)
+        assert (begun.root / "plan.md").read_text() == "mine\n"
         terminal.type("enter").until(lambda t: t.text.count("Second done.") == 1 and "Another way." in t.text)
         terminal.until(lambda t: "Go on." not in t.text)
         assert terminal.leave() == 0
     with History.open(begun.root) as history:
         (restore,) = history.store.journal.of_kind("restore")
+        assert b"mine\n" in {history.content(made) for made in history.history("plan.md")}
+        assert len(history.store.journal.of_kind("session")) == 2
         (version,) = history.store.versions.of_operation(restore)
         assert history.content(version) == b"one\n"
         last = history.operation(history.store.journal.of_kind("prompt")[-1])
