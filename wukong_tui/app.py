@@ -546,6 +546,7 @@ def put(widget: Widget, region: Region | None) -> None:
 
 def run(root: Path, store: Path | None = None, *, demo: Any = None, resume: bool = False, **settings: Any) -> int:
     """Open the office of ``root`` on this terminal until the person leaves; the exit status."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # without its terminal it is nobody's, also where `nohup` began it
     app = Office(root, store, **settings)
     if demo is not None:
         from wukong_tui.rehearsing import Rehearsal
