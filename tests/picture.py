@@ -19,21 +19,21 @@ async def take(folder: Path) -> str:
     """The screen of the office that looks at a demo which was played to its end, as SVG."""
     from wukong_tui.app import Office
     from wukong_tui.demo import make, play
-    from wukong_tui.desk import Desk
+    from wukong_tui.frames.backend import Backend
 
     demo = make(folder, paced=False)
     await play(demo)
     app = Office(Path.home() / "warehouse")
-    app.desk = Desk(demo.root, demo.store, app.told)
+    app.backend = Backend(demo.root, demo.store, app.told)
     async with app.run_test(size=SIZE) as pilot:
         await shown(app)
-        app.looking.switch_to("time")
-        app.looking.go_to("floor.txt")
+        app.navigation.switch_to("time")
+        app.navigation.go_to("floor.txt")
         await shown(app)
-        app.looking.go_to(MOMENT)
+        app.navigation.go_to(MOMENT)
         for _ in range(8):
             app.pane("document").move(1)
-        app.acting.do_why(None)
+        app.undo_actions.do_why(None)
         for _ in range(40):
             await shown(app)
             await asyncio.sleep(0.05)

@@ -84,14 +84,14 @@ def test_the_readme_names_every_command() -> None:
 
 
 def test_the_page_of_keys_is_the_table_of_actions() -> None:
-    from wukong_tui.actions import page as keys
+    from wukong_tui.actions.table import page as keys
 
-    assert page("docs/keys.md") == keys(), "`python -m wukong_tui.actions > docs/keys.md` brings it up to date"
+    assert page("docs/keys.md") == keys(), "`python -m wukong_tui.actions.table > docs/keys.md` brings it up to date"
 
 
 def capability_rows() -> list[str]:
     """The table of docs/cassettes.md: each capability, and below it its arguments."""
-    from runtime.capabilities import CAPABILITIES
+    from runtime.tools import CAPABILITIES
 
     rows = []
     for capability in CAPABILITIES.values():

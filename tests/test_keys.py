@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import pytest
 from textual import events
 
-from wukong_tui.actions import ACTIONS
-from wukong_tui.terminal import KEPT, KeyParser
+from wukong_tui.actions.table import ACTIONS
+from wukong_tui.textual_adapter.terminal import KEPT, KeyParser
 
 
 def keys_of(sent: str) -> list[str]:

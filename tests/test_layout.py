@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.geometry import Region
 
-from wukong_tui.layout import PANES, Pane, arrange, shape_of
+from wukong_tui.frames.layout import PANES, Pane, arrange, shape_of
 
 SIZES = [(200, 60), (150, 30), (149, 50), (120, 40), (100, 30), (99, 50), (80, 24), (120, 20), (40, 12), (20, 6)]
 

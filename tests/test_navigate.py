@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from workspace import Act, Workspace, WorkspaceError
-from workspace.models import Edit
-from wukong_tui.motion import SPEEDS, Jumps, Momentum, Player, ago, most, where
-from wukong_tui.navigate import (
+from workspace.records import Edit
+from wukong_tui.actions.motion import SPEEDS, Jumps, Momentum, Player, ago, most, where
+from wukong_tui.frames.cursor_moves import (
     Target,
     first,
     live,

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from diff_match_patch import diff_match_patch
 
-from workspace.delta import common_prefix, common_suffix
-from workspace.lines import EXACT_LIMIT, Hunk, diff, hunks, split
+from workspace.store.delta import common_prefix, common_suffix
+from workspace.store.lines import EXACT_LIMIT, Hunk, diff, hunks, split
 
 CONTEXT = 3
 """Unchanged lines shown around a change."""

@@ -209,7 +209,7 @@ def rows(why: WhyPage | None, width: int) -> list[list[Span]]:
         out.append([(" ▸ ", "accent"), (clip(f"{why.path}@{why.version:,}", width - 3, keep="end"), "accent")])
     out.append([])
     if why.account is None:
-        return [*out, [(" Looking through the versions before this one …", "dim")]]
+        return [*out, [(" Navigation through the versions before this one …", "dim")]]
     out += _account(_without(why.account, why.behind), width, first=True)
     if why.behind is not None:
         out += [[], _section(why.about, width), *_account(why.behind, width, first=False)]

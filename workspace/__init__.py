@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import Busy, Damaged, NeedsConsent, NotFound, WorkspaceError
-    from .history import History
-    from .models import Act, Branch, Conflict, Edit, Entry, Operation, State, Usage, Version
-    from .placing import Conflicted
-    from .walk import Skipped
-    from .working import Scanned
-    from .workspace import Workspace
+    from workspace.errors import Busy, Damaged, NeedsConsent, NotFound, WorkspaceError
+    from workspace.operations.history import History
+    from workspace.operations.working import Scanned
+    from workspace.operations.workspace import Workspace
+    from workspace.records import Act, Branch, Conflict, Edit, Entry, Operation, State, Usage, Version
+    from workspace.working_copy.checkout import Conflicted
+    from workspace.working_copy.walk import Skipped
 
 __all__ = [
     "Act", "Branch", "Busy", "Conflict", "Conflicted", "Damaged", "Edit", "Entry", "History",
@@ -23,13 +23,13 @@ __all__ = [
     "Workspace", "WorkspaceError",
 ]  # fmt: skip
 _WHERE = {
-    "history": ("History",),
     "errors": ("Busy", "Damaged", "NeedsConsent", "NotFound", "WorkspaceError"),
-    "models": ("Act", "Branch", "Conflict", "Edit", "Entry", "Operation", "State", "Usage", "Version"),
-    "placing": ("Conflicted",),
-    "walk": ("Skipped",),
-    "working": ("Scanned",),
-    "workspace": ("Workspace",),
+    "operations.history": ("History",),
+    "operations.workspace": ("Workspace",),
+    "operations.working": ("Scanned",),
+    "records": ("Act", "Branch", "Conflict", "Edit", "Entry", "Operation", "State", "Usage", "Version"),
+    "working_copy.checkout": ("Conflicted",),
+    "working_copy.walk": ("Skipped",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 def main() -> None:
     """Run the command line; an interrupt while it is still being loaded ends it quietly, with status 130."""
     try:
-        from .loading import loading
+        from wukong_tui.loading import loading
 
         with loading():
-            from .cli import main as run
+            from wukong_tui.cli import main as run
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     run()

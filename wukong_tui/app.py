@@ -39,20 +39,21 @@ from widgets.timeline import Timeline
 from widgets.why import Why
 from workspace.errors import WorkspaceError
 from workspace.visible import visible
-from wukong_tui import cropped, saying
-from wukong_tui.acting import Acting
-from wukong_tui.actions import ACTIONS, Action
-from wukong_tui.desk import Desk
-from wukong_tui.frame import Ask, Frame, Move
-from wukong_tui.layout import PANES, Arrangement, arrange
-from wukong_tui.looking import Looking
-from wukong_tui.state import State
-from wukong_tui.talking import COMMANDS, Talking
-from wukong_tui.terminal import Driver, backlog
+from wukong_tui.actions.navigation import Navigation
+from wukong_tui.actions.prompting import COMMANDS, Prompting
+from wukong_tui.actions.table import ACTIONS, Action
+from wukong_tui.actions.undo_actions import UndoActions
+from wukong_tui.frames import status_bar
+from wukong_tui.frames.backend import Backend
+from wukong_tui.frames.frame import Ask, Frame, Move
+from wukong_tui.frames.layout import PANES, Arrangement, arrange
+from wukong_tui.frames.state import State
+from wukong_tui.textual_adapter import cell_updates
+from wukong_tui.textual_adapter.terminal import Driver, backlog
 
 if TYPE_CHECKING:
-    from wukong_tui.rehearsing import Rehearsal
-    from wukong_tui.views.frames import Frames
+    from wukong_tui.actions.rehearsal import Rehearsal
+    from wukong_tui.frames.frames import Frames
 
 LOG = "office.log"
 """What went wrong in an office, beside the history."""
@@ -97,7 +98,7 @@ class Office(App[None]):
     def __init__(self, root: Path, store: Path | None = None, *, theme: str = "dark", model: str | None = None,
                  permissions: str = "ask") -> None:  # fmt: skip
         super().__init__(driver_class=Driver)
-        cropped.install()
+        cell_updates.install()
         self.root = root
         self.state = State()
         self.look_theme: Theme = load(theme)
@@ -105,10 +106,10 @@ class Office(App[None]):
         self.permissions: Any = permissions
         self.frame: Frame | None = None
         self.texts: dict[int, str] = {}
-        self.looking = Looking(self)
-        self.acting = Acting(self)
-        self.talking = Talking(self)
-        self.desk = Desk(root, store, self.told, attached=self.talking.attached, gone=self.host_gone)
+        self.navigation = Navigation(self)
+        self.undo_actions = UndoActions(self)
+        self.prompting = Prompting(self)
+        self.backend = Backend(root, store, self.told, attached=self.prompting.attached, gone=self.host_gone)
         self.rehearsal: Rehearsal | None = None
         self.drawn = asyncio.Event()
         """Set once a frame was drawn."""
@@ -124,7 +125,7 @@ class Office(App[None]):
         self._frames: Frames | None = None
         self._said: list[Line] = []
         """The notice that the bar has no room for."""
-        self._opening: cropped.Opening | None = cropped.Opening()
+        self._opening: cell_updates.Opening | None = cell_updates.Opening()
 
     # -- what is on the screen
 
@@ -167,7 +168,7 @@ class Office(App[None]):
         rows = self.prompt.rows if state.mode == "work" else 1
         now = arrange(
             width, height, state.focus, zoom=state.zoom, prompt=rows, side=state.side,
-            caption=self.rehearsal is not None, why=self.acting.explaining, notice=len(self._said),
+            caption=self.rehearsal is not None, why=self.undo_actions.explaining, notice=len(self._said),
         )  # fmt: skip
         if now == self._arrangement:
             return
@@ -243,7 +244,7 @@ class Office(App[None]):
         )  # fmt: skip
         frames = self._frames
         assert frames is not None
-        return await self.desk.read(lambda history: frames.make(history, ask))
+        return await self.backend.read(lambda history: frames.make(history, ask))
 
     def show(self, frame: Frame) -> None:
         """Draw a frame; each pane sends the cells that changed."""
@@ -263,25 +264,25 @@ class Office(App[None]):
                 self.rehearsal.told(frame.told)
         if frame.asked_since == self.asked_since:  # else a host told of older ones meanwhile
             self.asked_since = frame.approvals[0].operation - 1 if frame.approvals else look.newest
-            self.talking.approve(frame.approvals)
-        if self.acting.explaining:
-            self.acting.explain_line()
+            self.prompting.approve(frame.approvals)
+        if self.undo_actions.explaining:
+            self.undo_actions.explain_line()
         self.drawn.set()
         if frame.again:
             self.wake()
 
     def say(self) -> None:
         """Say in the bar and beside the prompt where one is."""
-        speed = self.looking.momentum.label or self.looking.player.label
-        shown = saying.bar(self.state, self.frame, self.root, self.size, speed, len(self.talking.waiting))
+        speed = self.navigation.momentum.label or self.navigation.player.label
+        shown = status_bar.bar(self.state, self.frame, self.root, self.size, speed, len(self.prompting.waiting))
         self.bar.say(*shown)
-        said = saying.notice(self.state, shown[1], self.size.width)
+        said = status_bar.notice(self.state, shown[1], self.size.width)
         if said != self._said:
             self._said = said
             self.screen_stack[0].get_widget_by_id("notice", Notice).say(said)
             self.place()
-        self.prompt.target = saying.target(self.state)
-        self.prompt.rest(saying.hints(self.size.width) if self.state.mode == "time" else None)
+        self.prompt.target = status_bar.target(self.state)
+        self.prompt.rest(status_bar.hints(self.size.width) if self.state.mode == "time" else None)
 
     def notify_person(self, text: str) -> None:
         """Say one sentence in the bar, and whole above the prompt where the bar has no room, until the next key."""
@@ -304,7 +305,7 @@ class Office(App[None]):
         elif isinstance(event, Delta):
             text = self.texts.get(event.operation, "")
             if event.offset > len(text):  # something between was dropped
-                self.beside(self.desk.attach(), "attach", exclusive=True)
+                self.beside(self.backend.attach(), "attach", exclusive=True)
                 return
             self.texts[event.operation] = text[: event.offset] + event.text
             self._stream()
@@ -351,9 +352,9 @@ class Office(App[None]):
     def _note_down(self, error: BaseException) -> str:
         """Write an error into the log beside the history; the name of the log."""
         lines = traceback.format_exception(error)
-        if self.desk.folder is None:
+        if self.backend.folder is None:
             return "Nothing"
-        log = self.desk.folder / LOG
+        log = self.backend.folder / LOG
         with suppress(OSError):
             log.write_text("".join([*_tail(log), f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n", *lines]), "utf-8")
         return str(log)
@@ -384,8 +385,8 @@ class Office(App[None]):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.paint(self.look_theme.name)
         self.place()
-        self.looking.switch_to("work")
-        self.set_interval(0.1, self.looking.let_go)
+        self.navigation.switch_to("work")
+        self.set_interval(0.1, self.navigation.let_go)
         self.set_interval(1.0, self.forget_notice)
         self.set_interval(AGES, self._wake.set)
         self.prompt.hint = HINT
@@ -398,11 +399,11 @@ class Office(App[None]):
         self.beside(self._begin(), "frames", exclusive=True)
 
     async def _begin(self) -> None:
-        from wukong_tui.views.frames import Frames  # after the first frame is drawn: it brings the database
+        from wukong_tui.frames.frames import Frames  # after the first frame is drawn: it brings the database
 
         self._frames = Frames()
         try:
-            await self.desk.open()
+            await self.backend.open()
         except WorkspaceError as error:
             self.exit(return_code=1, message=Text(f"wukong: {visible(str(error))}"))
             return
@@ -410,15 +411,15 @@ class Office(App[None]):
             self._frames.story = self.rehearsal.at
             self.beside(self.rehearsal.begin(), "rehearsal")
         self.wake()
-        self.beside(self.talking.remember(), "history")
+        self.beside(self.prompting.remember(), "history")
         await self.frames()
 
     async def on_unmount(self) -> None:
         """Detach; what runs goes on."""
         with suppress(WorkspaceError, TimeoutError):
-            await asyncio.wait_for(self.talking.let_go(), LETTING_GO)
+            await asyncio.wait_for(self.prompting.let_go(), LETTING_GO)
         with suppress(WorkspaceError):
-            await self.desk.close()
+            await self.backend.close()
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange again at any moment."""
@@ -437,11 +438,11 @@ class Office(App[None]):
 
     def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
         """Somebody said something."""
-        self.talking.submit(message.text)
+        self.prompting.submit(message.text)
 
     def on_prompt_command(self, message: Prompt.Command) -> None:
         """Somebody gave a command."""
-        self.talking.command(message.name, message.argument)
+        self.prompting.command(message.name, message.argument)
 
     def on_prompt_refused(self, message: Prompt.Refused) -> None:
         """Something could not be typed."""
@@ -453,19 +454,19 @@ class Office(App[None]):
 
     def on_prompt_paths_wanted(self) -> None:
         """A document is about to be named."""
-        self.beside(self.talking.offer_paths(), "paths", exclusive=True)
+        self.beside(self.prompting.offer_paths(), "paths", exclusive=True)
 
     def on_timeline_chosen(self, message: Timeline.Chosen) -> None:
         """Somebody chose an act in the timeline."""
-        self.looking.go_to_entry(message.entry)
+        self.navigation.go_to_entry(message.entry)
 
     def on_scrubber_chosen(self, message: Scrubber.Chosen) -> None:
         """Somebody chose a place on the bar."""
-        self.looking.go_to_entry(message.entry)
+        self.navigation.go_to_entry(message.entry)
 
     def on_plan_chosen(self, message: Plan.Chosen) -> None:
         """Somebody chose an attempt."""
-        self.looking.go_to_entry(message.entry)
+        self.navigation.go_to_entry(message.entry)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys go to the table of actions first; what it does not take goes on to what has the focus."""
@@ -485,25 +486,25 @@ class Office(App[None]):
     async def _key(self, event: events.Key) -> bool:
         """Carry out the action of a key. False where it has none here."""
         state = self.state
-        if state.mode == "time" and event.key.isdigit() and (state.count or self.looking.counting(event.key)):
+        if state.mode == "time" and event.key.isdigit() and (state.count or self.navigation.counting(event.key)):
             state.count += event.key
             self.say()
             return True
         if event.key != "apostrophe":
-            self.looking.quoted = False
+            self.navigation.quoted = False
         if state.mode == "work" and event.key in ENTERS:
-            self.looking.switch_to("time")
+            self.navigation.switch_to("time")
             return True
         action = KEYS.get(event.key)
         if action is None or (action.mode not in ("any", state.mode) and event.key not in ANYWHERE):
             return False
         if state.count and not action.counted and action.name != "close":
-            self.looking.take_digit()  # it was for a pane, which this key is for
+            self.navigation.take_digit()  # it was for a pane, which this key is for
         return await self.do(action, event)
 
     @property
     def _hands(self) -> tuple[object, ...]:
-        return self.looking, self.acting, self.talking
+        return self.navigation, self.undo_actions, self.prompting
 
     def can(self, action: Action) -> bool:
         """Whether an action can be carried out by name."""
@@ -549,7 +550,7 @@ def run(root: Path, store: Path | None = None, *, demo: Any = None, resume: bool
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # without its terminal it is nobody's, also where `nohup` began it
     app = Office(root, store, **settings)
     if demo is not None:
-        from wukong_tui.rehearsing import Rehearsal
+        from wukong_tui.actions.rehearsal import Rehearsal
 
         app.rehearsal = Rehearsal(app, demo, resume=resume)
     app.run()

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from runtime import sandbox
-from runtime.box import bubblewrap
-from workspace import NotFound, engine, location
-from workspace.files import exchange_works
+from runtime.execution import sandbox
+from runtime.execution.process import bubblewrap
+from workspace import NotFound
+from workspace.store import engine, location
+from workspace.working_copy.files import exchange_works
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from .base import ToolCall
+from runtime.models.base import ToolCall
 
 
 @dataclass(slots=True)

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runtime.models.base import Reply
 from workspace import Usage, WorkspaceError
-
-from .base import Reply
 
 
 class BadCassette(WorkspaceError):

@@ -12,12 +12,11 @@ from typing import Any
 
 import platformdirs
 
+from runtime.models import keys, local, prices
+from runtime.models.base import Model
+from runtime.models.provider import LiteLLM
+from runtime.models.scripted import Scripted
 from workspace import WorkspaceError
-
-from . import keys, local, prices
-from .base import Model
-from .provider import LiteLLM
-from .scripted import Scripted
 
 CASSETTE = "cassette:"
 

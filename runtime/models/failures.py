@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from .base import ModelError
+from runtime.models.base import ModelError
 
 _LONGEST_DETAIL = 200
 _KEY = re.compile(

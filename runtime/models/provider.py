@@ -19,11 +19,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from runtime.models import failures, prices, sending, tokens
+from runtime.models.assemble import Calls
+from runtime.models.base import Finish, Message, ModelError, Reply, TextDelta, Tool
 from workspace import Usage
-
-from . import failures, prices, sending, tokens
-from .assemble import Calls
-from .base import Finish, Message, ModelError, Reply, TextDelta, Tool
 
 PATIENCE = 300.0
 """Seconds without a byte after which a call is given up; models that think are silent for minutes."""

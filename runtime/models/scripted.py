@@ -7,10 +7,9 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from runtime.models import cassette, tokens
+from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
 from workspace import Usage
-
-from . import cassette, tokens
-from .base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
 
 WINDOW = 10_000_000
 """Tokens of context: a rehearsed part never needs a summary of what came before."""

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .assemble import is_object
-from .base import Message, Tool
+from runtime.models.assemble import is_object
+from runtime.models.base import Message, Tool
 
 _FIELDS = ("role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content")
 _MISTRAL = re.compile(r"mi[sx]tral|ministral|devstral|codestral|magistral|pixtral", re.I)

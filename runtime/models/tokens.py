@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from .base import Message, Tool
-from .prices import litellm_folder
+from runtime.models.base import Message, Tool
+from runtime.models.prices import litellm_folder
 
 _FILE = "litellm_core_utils/tokenizers/9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 """The ranks of cl100k_base, named by the digest of where they come from."""

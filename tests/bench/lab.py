@@ -12,10 +12,10 @@ from random import Random
 from typing import TypeVar
 
 from workspace import Act, Workspace
-from workspace.git import import_git
-from workspace.models import REGULAR, Edit, State
-from workspace.search import index
-from workspace.store import Store
+from workspace.operations.git_import import import_git
+from workspace.operations.search import index
+from workspace.records import REGULAR, Edit, State
+from workspace.store.store import Store
 
 from .git import Git
 from .source import Author, fast_import, history

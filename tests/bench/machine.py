@@ -11,8 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
-from workspace import engine
-from workspace.location import file_system
+from workspace.store import engine
+from workspace.store.location import file_system
 
 from .git import version as git_version
 from .measure import alternate, duration, percentile

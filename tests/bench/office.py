@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from runtime.client import Client
+from runtime.host.client import Client
 from runtime.protocol import Open, Prompt, Stop
 from tests.runtime.office import turn, write_cassette
 from tests.terminal.live import Line

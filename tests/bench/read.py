@@ -12,7 +12,7 @@ from random import Random
 
 from dulwich.repo import Repo
 
-from workspace.store import Store
+from workspace.store.store import Store
 
 from .git import Batch
 from .lab import Lab, Past

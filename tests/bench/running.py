@@ -10,13 +10,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from runtime import meter, sandbox
+from runtime.execution import sandbox
+from runtime.host.sessions import Sessions
 from runtime.models import tokens
 from runtime.models.base import TextDelta
 from runtime.models.provider import LiteLLM
 from runtime.models.scripted import Scripted
-from runtime.office import Office
 from runtime.protocol import Open, Prompt
+from runtime.usage import meter
 from tests.runtime.office import turn, write_cassette
 from tests.runtime.provider import Provider, reply
 from workspace import History
@@ -54,7 +55,7 @@ async def _turns(lab: Lab, turns: int) -> Row:
             return LiteLLM("openai/loopback", api_base=provider.url, api_key="sk-loopback")
 
         asked = model()
-        office = Office(_folder(lab, "turns"), choose=model)
+        office = Sessions(_folder(lab, "turns"), choose=model)
         await office.start()
         try:
             for _ in range(3):
@@ -88,7 +89,7 @@ async def _program(lab: Lab, calls: int) -> list[Row]:
         folder.with_name("program.toml"),
         [turn("", ("program", {"text": PROGRAM.format(calls=calls)})), turn("Done.")],
     )
-    office = Office(folder, choose=lambda _: Scripted(tape))
+    office = Sessions(folder, choose=lambda _: Scripted(tape))
     await office.start()
     try:
         await office.alone(lambda work: work.scan())
@@ -130,7 +131,7 @@ async def _sessions(lab: Lab) -> list[Row]:
             write_cassette(folder.with_name(f"s{count}-{k}.toml"), [*_named(turns, k), turn("Done.")])
             for k in range(count)
         ]
-        office = Office(folder, choose=lambda _, left=iter(tapes): Scripted(next(left)))
+        office = Sessions(folder, choose=lambda _, left=iter(tapes): Scripted(next(left)))
         await office.start()
         try:
             sessions = [office.session(await office.handle(Open(mode="auto"))) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Looking for changes where there are none: a scan against ``git status`` and ``find``."""
+"""Navigation for changes where there are none: a scan against ``git status`` and ``find``."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from random import Random
 from statistics import median
 
 from workspace import History
-from workspace.search import search
-from workspace.store import Store
+from workspace.operations.search import search
+from workspace.store.store import Store
 
 from .lab import Lab, Past
 from .measure import Row, Target, alternate, spread

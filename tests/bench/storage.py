@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workspace.store import FILE, Store
+from workspace.store.store import FILE, Store
 
 from .lab import Lab, Past
 from .measure import Row, Target, size

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import limits, sandbox
+from runtime.execution import limits, sandbox
 
 from .conftest import Call
 from .program import WUKONG, on_terminal, run

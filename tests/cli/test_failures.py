@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from workspace import Workspace
-from workspace.location import Lock
+from workspace.store.location import Lock
 
 from .conftest import Call
 from .program import WUKONG, done, end, on_terminal, opened, refusal, run, start
@@ -204,7 +204,7 @@ def test_ctrl_c_while_it_is_loaded_is_quiet_too() -> None:
 import sys
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "workspace.location":
+        if name == "workspace.store.location":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupting())
 from wukong_tui import main

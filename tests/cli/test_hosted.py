@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import dial
-from runtime.client import Client
+from runtime.host import connect
+from runtime.host.client import Client
 from tests.runtime.office import Call, turn, write_cassette
 from workspace import NotFound, WorkspaceError
 
@@ -145,10 +145,10 @@ async def test_what_a_host_refuses_is_one_sentence(kept: Path) -> None:
 async def test_a_host_that_only_waits_makes_room(kept: Path) -> None:
     async with Client.connect(kept):
         pass
-    assert await asyncio.to_thread(dial.status, kept) is not None
+    assert await asyncio.to_thread(connect.status, kept) is not None
     (kept / "new").touch()
     assert "create new@1" in (await asked("scan", cwd=kept)).text
-    assert await asyncio.to_thread(dial.status, kept) is None
+    assert await asyncio.to_thread(connect.status, kept) is None
 
 
 def dial_away(root: Path) -> None:
@@ -156,6 +156,6 @@ def dial_away(root: Path) -> None:
     from runtime.protocol import Stop
 
     try:
-        dial.call(root, Stop(), start=False)
+        connect.call(root, Stop(), start=False)
     except (NotFound, WorkspaceError):
         return

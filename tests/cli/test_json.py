@@ -16,8 +16,10 @@ from typing import Any
 import click
 import pytest
 
-from runtime import dial, lessons, protocol
-from runtime.client import Client
+from runtime import protocol
+from runtime.host import connect
+from runtime.host.client import Client
+from runtime.planning import lessons
 from workspace import Act, Usage, Workspace
 from wukong_tui.cli import cli
 
@@ -203,7 +205,7 @@ def test_every_command_writes_what_the_page_says(
     sample("wukong run", f"--read-only --model cassette:{tmp_path}/broken hello", status=1)
     asyncio.run(open_another(rich, f"cassette:{tmp_path}/cassette", fork=events[0]["operation"]))
     assert sample("wukong host status")[0]["running"]
-    dial.call(rich, protocol.Stop(), start=False)
+    connect.call(rich, protocol.Stop(), start=False)
     assert not sample("wukong host status")[0]["running"]
     sample("wukong sessions")
     with Workspace.open(rich) as work:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workspace.location import default_store, state_directory
+from workspace.store.location import default_store, state_directory
 
 from .conftest import Call
 from .program import WUKONG, Done, done, on_terminal, refusal, run

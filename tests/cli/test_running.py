@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import dial
+from runtime.host import connect
 from runtime.protocol import Stop
 from tests.runtime.office import turn, write_cassette
 from themes import load
@@ -25,8 +25,8 @@ def kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (folder / "a").write_text("1\n")
         done("scan", cwd=folder)
         yield folder
-        if dial.status(folder) is not None:
-            dial.call(folder, Stop(), start=False)
+        if connect.status(folder) is not None:
+            connect.call(folder, Stop(), start=False)
 
 
 def test_the_office_takes_its_options_without_being_named(kept: Path, tmp_path: Path) -> None:

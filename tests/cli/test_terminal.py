@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import lessons
+from runtime.planning import lessons
 from workspace import Act, Workspace
 from workspace.visible import visible
 
@@ -208,7 +208,7 @@ def test_operations_of_others_are_drawn_too(folder: Path, tmp_path: Path) -> Non
 
 
 def test_an_imported_history_is_drawn_too(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("workspace.git")
+    pytest.importorskip("workspace.operations.git_import")
     repository = tmp_path / "repository"
     evil = "\x1b]0;owned\x07\x9b5m\u202e"
     git = [

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
-from runtime import dial, meter, plan
+from runtime.host import connect
+from runtime.planning import plan
+from runtime.usage import meter
 from tests.cli import program
 from workspace import History, NotFound, Operation, WorkspaceError
-from workspace.models import ENDED
-from workspace.verify import verify
+from workspace.operations.verify import verify
+from workspace.records import ENDED
 from wukong_tui.demo import (
     BOTTLES,
     PROMPT,
@@ -47,7 +49,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         patch.setenv("PYTHONPATH", str(PROJECT))
         demo = make(tmp_path_factory.mktemp("parent"), store=tmp_path_factory.mktemp("store") / "kept", paced=False)
         asyncio.run(play(demo))
-        assert dial.status(demo.root, demo.store) is None, "its host has left"
+        assert connect.status(demo.root, demo.store) is None, "its host has left"
         yield demo
 
 

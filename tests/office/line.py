@@ -13,10 +13,10 @@ from pathlib import Path
 
 from runtime.protocol import Delta
 from wukong_tui.app import Office
-from wukong_tui.desk import Desk
+from wukong_tui.frames.backend import Backend
 
 
-class Piped(Desk):
+class Piped(Backend):
     """A desk at which text comes through a pipe."""
 
     def __init__(self, app: Office, root: Path, store: Path, pipe: Path) -> None:
@@ -38,7 +38,7 @@ class Piped(Desk):
 def main() -> None:
     root, store, pipe = map(Path, sys.argv[1:])
     app = Office(root)
-    app.desk = Piped(app, root, store, pipe)
+    app.backend = Piped(app, root, store, pipe)
     app.run()
 
 

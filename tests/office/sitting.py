@@ -12,12 +12,12 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
-from runtime import acts
+from runtime.host import acts
 from runtime.protocol import Act, Advanced, Command
 from tests.office.story import Story
 from widgets.dialog import Dialog
 from wukong_tui.app import Office
-from wukong_tui.desk import Desk
+from wukong_tui.frames.backend import Backend
 
 PLACE = Path("/srv/warehouse")
 """Where the workspace seems to be, on the screen."""
@@ -27,7 +27,7 @@ PASSING = ("paths", "complete", "history", "search")
 """Groups of work that is over before anybody presses another key."""
 
 
-class Beside(Desk):
+class Beside(Backend):
     """A desk in the process that writes: acts are carried out by the open workspace, as a host would."""
 
     def __init__(self, story: Story, told: Callable[[Any], None]) -> None:
@@ -53,7 +53,7 @@ class Still(Office):
 
     def __init__(self, story: Story, **more: Any) -> None:
         super().__init__(story.root, **more)
-        self.desk = Beside(story, self.told)
+        self.backend = Beside(story, self.told)
         self.root = PLACE
         self.story = story
         self.made = 0

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from runtime import conversation, lessons
+from runtime.agent import conversation
 from runtime.models.base import ToolCall
+from runtime.planning import lessons
 from workspace import Act, Usage, Workspace
 
 SESSION = "s1"
@@ -231,7 +232,7 @@ def told(folder: Path, *, whole: bool = True) -> Iterator[Story]:
     root = folder / "warehouse"
     root.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workspace.journal.clock", clock := Clock())
+        patch.setattr("workspace.store.journal.clock", clock := Clock())
         patch.setenv("TZ", "UTC")
         patch.delenv("NO_COLOR", raising=False)
         time.tzset()

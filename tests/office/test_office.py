@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from tests.office.sitting import Still, agree, go, press, rest, seat, send, sitting, until, write
 from tests.office.story import Story, told
-from wukong_tui.layout import PANES
+from wukong_tui.frames.layout import PANES
 
 WIDE, MEDIUM, NARROW = (200, 60), (120, 40), (80, 24)
 
@@ -214,12 +214,16 @@ async def test_esc_closes_the_topmost_thing_and_never_moves_the_cursor(story: St
         await press(pilot, "ctrl+t")
         await go(pilot, "op:68")
         await press(pilot, "z", "w")
-        assert app.acting.explaining
+        assert app.undo_actions.explaining
         await press(pilot, "question_mark", "escape")
         assert len(app.screen_stack) == 1
         await press(pilot, "9")
         assert app.state.count == "9"
-        for gone in (lambda: not app.state.count, lambda: not app.acting.explaining, lambda: not app.state.zoom):
+        for gone in (
+            lambda: not app.state.count,
+            lambda: not app.undo_actions.explaining,
+            lambda: not app.state.zoom,
+        ):
             if not gone():
                 await press(pilot, "escape")
             assert gone()
@@ -342,7 +346,7 @@ async def test_held_keys_make_few_frames_go_faster_and_stop(story: Story) -> Non
         assert app.made - frames <= 12
         assert shown(app)[0] >= 41
         there = app.state.cursor
-        await until(pilot, lambda: app.looking.momentum.label == "")
+        await until(pilot, lambda: app.navigation.momentum.label == "")
         assert app.state.cursor == there
         version = shown(app)[0]
         await press(pilot, "h")
@@ -353,14 +357,14 @@ async def test_live_follows_what_happens_and_looking_back_stays(story: Story) ->
     async with sitting(story) as pilot:
         app = seat(pilot)
         story.write("report.md", "# Report\n\nRow A is full.\n")
-        app.desk.advance()
+        app.backend.advance()
         await until(pilot, lambda: "report.md" in app.rows[1])
         assert app.state.cursor == story.work.cursor
         await press(pilot, "ctrl+t")
         await go(pilot, "op:68")
         before = app.rows[2:30]
         story.write("report.md", "# Report\n\nRow A is full, row E is empty.\n")
-        app.desk.advance()
+        app.backend.advance()
         await until(pilot, lambda: app.state.newest == story.work.cursor)
         assert (app.state.cursor, app.state.live) == (68, False)
         assert f"LIVE +{story.work.cursor - 68}" in app.rows[0]
@@ -386,13 +390,13 @@ async def test_the_screen_may_become_any_size_at_any_moment(story: Story) -> Non
 async def test_offered_documents_are_looked_for_once(story: Story) -> None:
     async with sitting(story) as pilot:
         app, wanted = seat(pilot), []
-        offer = app.talking.offer_paths
+        offer = app.prompting.offer_paths
 
         async def counted() -> None:
             wanted.append(app.prompt.text)
             await offer()
 
-        app.talking.offer_paths = counted
+        app.prompting.offer_paths = counted
         await write(pilot, "See @bo")
         await until(pilot, lambda: bool(app.prompt.choices.display))
         await pilot.pause(0.1)
@@ -420,14 +424,14 @@ async def test_a_sentence_too_long_for_the_bar_stands_whole_above_the_prompt_unt
 async def test_who_went_on_while_a_search_ran_stays_where_they_are(story: Story) -> None:
     async with sitting(story) as pilot:
         app = seat(pilot)
-        study, slow = app.desk.study, asyncio.Event()
+        study, slow = app.backend.study, asyncio.Event()
 
         async def late(query: Any) -> Any:
             found = await study(query)
             await slow.wait()
             return found
 
-        app.desk.study = late  # type: ignore[method-assign]
+        app.backend.study = late  # type: ignore[method-assign]
         await press(pilot, "ctrl+t", "slash")
         send(pilot, *"bottles", "enter", "2", "0", "left")
         while app.state.live or len(app.screen_stack) > 1:

@@ -152,7 +152,7 @@ async def test_numbers_are_taken_as_they_are_shown(story: Story) -> None:
         story.work.write("long.txt", f"{number}\n".encode())
     async with sitting(story) as pilot:
         app: Still = seat(pilot)
-        assert isinstance(app.desk, Beside)
+        assert isinstance(app.backend, Beside)
         await press(pilot, "ctrl+t")
         await go(pilot, "op:1,050")
         assert app.state.cursor == 1_050

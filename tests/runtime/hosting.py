@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 
-from runtime import endpoint
-from runtime.client import Caller, Client, call
+from runtime.host import endpoint
+from runtime.host.client import Caller, Client, call
 from runtime.protocol import Act, Advanced, Delta, Event, Prompt
-from workspace import History, Operation, location
+from workspace import History, Operation
+from workspace.store import location
 
 from .visitor import CORE
 

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from runtime.agent.session import Session
+from runtime.host.sessions import Sessions
 from runtime.models.scripted import Scripted
-from runtime.office import Office
 from runtime.protocol import Open, Prompt
-from runtime.session import Session
 from workspace import History, Operation
 
 Call = tuple[str, dict[str, Any] | str]
@@ -44,14 +44,14 @@ def _toml(value: Any) -> str:
 
 
 @asynccontextmanager
-async def office(folder: Path, *cassettes: Path) -> AsyncIterator[Office]:
+async def office(folder: Path, *cassettes: Path) -> AsyncIterator[Sessions]:
     """An office whose sessions get these cassettes, one each in order, the last one again and again."""
     left = list(cassettes)
 
     def choose(_: str | None) -> Scripted:
         return Scripted(left.pop(0) if len(left) > 1 else left[0])
 
-    desk = Office(folder, choose=choose, principal="ann")
+    desk = Sessions(folder, choose=choose, principal="ann")
     await desk.start()
     try:
         await desk.alone(lambda work: work.scan())
@@ -60,7 +60,7 @@ async def office(folder: Path, *cassettes: Path) -> AsyncIterator[Office]:
         await desk.close()
 
 
-async def begin(desk: Office, mode: Any = "auto", **more: Any) -> Session:
+async def begin(desk: Sessions, mode: Any = "auto", **more: Any) -> Session:
     """A new session."""
     session = desk.session(await desk.handle(Open(mode=mode, **more)))
     session.wait = _at_once
@@ -77,7 +77,7 @@ async def _at_once(_: float) -> None:
     return None
 
 
-async def prompt(desk: Office, session: Session, text: str = "Do it.") -> Operation:
+async def prompt(desk: Sessions, session: Session, text: str = "Do it.") -> Operation:
     """Give a prompt and wait for its end."""
     operation: int = await desk.handle(Prompt(session.name, text))
     assert session.running is not None
@@ -85,7 +85,7 @@ async def prompt(desk: Office, session: Session, text: str = "Do it.") -> Operat
     return await desk.read(lambda history: history.operation(operation))
 
 
-async def operations(desk: Office, kind: str | None = None) -> list[Operation]:
+async def operations(desk: Sessions, kind: str | None = None) -> list[Operation]:
     """Operations (of a kind), oldest first."""
 
     def look(history: History) -> list[Operation]:

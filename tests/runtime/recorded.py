@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime import sandbox
+from runtime.execution import sandbox
 
 from .provider import from_trajectory, trajectories
 

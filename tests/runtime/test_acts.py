@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from runtime import acts
+from runtime.host import acts
 from tests.office.story import SESSION, Story, told
 from workspace import Act, WorkspaceError
-from workspace.addresses import resolve
 from workspace.errors import Changed
+from workspace.operations.addresses import resolve
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.plan import Check, holds, parse
+from runtime.planning.plan import Check, holds, parse
 from workspace import Workspace, WorkspaceError
 
 
@@ -34,7 +34,7 @@ def test_a_check_fails_in_its_own_words(folder: Path, check: Check, why: str | N
 def test_a_pattern_that_takes_too_long_fails_the_check_either_way(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.plan.SECONDS", 0.01)
+    monkeypatch.setattr("runtime.planning.plan.SECONDS", 0.01)
     with Workspace.open(folder) as work:
         work.write("a.txt", b"a" * 5_000 + b"!")
         for check in (Check(document="a.txt", matches="(?:a|aa)+$"), Check(document="a.txt", forbids="(?:a|aa)+$")):

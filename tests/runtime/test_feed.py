@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.feed import MARKS, Feed
+from runtime.host.feed import MARKS, Feed
 from runtime.protocol import Advanced, Delta
 
 LAG = 10

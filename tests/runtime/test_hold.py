@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from runtime import sandbox
-from runtime.client import LocalClient
-from runtime.office import Office
+from runtime.agent.session import Session
+from runtime.execution import sandbox
+from runtime.host.client import LocalClient
+from runtime.host.sessions import Sessions
 from runtime.protocol import Attach, Hold, Interrupt, Prompt
-from runtime.session import Session
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .office import begin, office, operations, prompt, turn, write_cassette
 
@@ -27,14 +27,14 @@ for n in range({EDITS}):
 """
 
 
-async def rounds(desk: Office) -> int:
+async def rounds(desk: Sessions) -> int:
     """Let everything go on that can; the entry at which it has come to rest."""
     for _ in range(50):
         await desk.write(lambda work: None)
     return await desk.read(lambda history: history.cursor)
 
 
-def hold_when(desk: Office, session: Session, true: Callable[[], bool]) -> None:
+def hold_when(desk: Sessions, session: Session, true: Callable[[], bool]) -> None:
     """Hold a session in the very moment at which something has become so, once."""
 
     def look(_: Any) -> None:
@@ -45,7 +45,7 @@ def hold_when(desk: Office, session: Session, true: Callable[[], bool]) -> None:
     stop = desk.subscribe(look)
 
 
-async def held(desk: Office, session: Session) -> None:
+async def held(desk: Sessions, session: Session) -> None:
     while session.gate.is_set():
         await desk.write(lambda work: None)
 

@@ -18,13 +18,14 @@ from typing import Any
 
 import pytest
 
-from runtime import launch
-from runtime.client import Client, HostGone, call, status
-from runtime.dial import dial
-from runtime.launch import log_of
+from runtime.host import launch
+from runtime.host.client import Client, HostGone, call, status
+from runtime.host.connect import dial
+from runtime.host.launch import log_of
 from runtime.protocol import Act, Attach, Open, Prompt, Status, Stop, decode, encode
-from workspace import History, WorkspaceError, location
-from workspace.verify import verify
+from workspace import History, WorkspaceError
+from workspace.operations.verify import verify
+from workspace.store import location
 
 from .hosting import PROJECT, Place, Watcher, ended, first_line, hosted, is_running
 from .typist import LARGE, Typist, typed
@@ -78,7 +79,7 @@ async def test_clients_that_start_at_once_end_up_with_one_host(place: Place) -> 
 
 async def test_a_second_host_is_refused_and_leaves_the_first_alone(place: Place) -> None:
     async with place.connect() as client:
-        command = [sys.executable, "-m", "runtime.launch", "--root", place.root, "--core", CORE]
+        command = [sys.executable, "-m", "runtime.host.launch", "--root", place.root, "--core", CORE]
         second = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
         _, told = await second.communicate()
         assert second.returncode == 1
@@ -375,7 +376,7 @@ def test_the_command_line_gives_one_command_and_waits_for_its_answer(place: Plac
 
 
 async def test_a_host_that_hangs_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.dial.PATIENCE", 0.2)
+    monkeypatch.setattr("runtime.host.connect.PATIENCE", 0.2)
     async with place.connect():
         os.kill(place.host, signal.SIGSTOP)
         try:

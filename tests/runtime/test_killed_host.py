@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from runtime import dial, sandbox
-from runtime.client import Client, HostGone
+from runtime.execution import sandbox
+from runtime.host import connect
+from runtime.host.client import Client, HostGone
 from runtime.protocol import Advanced, Attach, Open, Prompt, Stop
 from workspace import History, NotFound, Workspace
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .office import turn, write_cassette
 
@@ -43,7 +44,7 @@ async def run_and_kill(folder: Path, tape: Path, session: str | None, after: int
         await client.call(Attach())
         name = session or await client.call(Open(model=f"cassette:{tape}", mode="auto"))
         prompt = await client.call(Prompt(name, "go on" if session else "begin"))
-        pid = (dial.status(folder) or {})["pid"]
+        pid = (connect.status(folder) or {})["pid"]
         seen = 0
         try:
             async for event in client.events():
@@ -77,7 +78,7 @@ async def kill_and_resume(folder: Path, tmp_path: Path, kills: int, seed: int) -
     ran = Counter((folder / "ran.txt").read_text().split())
     assert not [n for n, times in ran.items() if times > 1], ran
     with suppress(NotFound):  # the last kill came as it ended
-        await asyncio.to_thread(dial.call, folder, Stop(), start=False)
+        await asyncio.to_thread(connect.call, folder, Stop(), start=False)
     with Workspace.open(folder) as work:
         assert not work.differences()
         assert not work.unplaced()

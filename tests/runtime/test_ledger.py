@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import meter
-from runtime.ledger import Ledger
+from runtime.usage import meter
+from runtime.usage.ledger import Ledger
 from workspace import Act, History, Usage, Workspace
 
 

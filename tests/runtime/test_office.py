@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from runtime import conversation, meter, plan, sandbox
-from runtime.budget import Budget, LimitReached
+from runtime.agent import conversation
+from runtime.execution import sandbox
+from runtime.host.sessions import Sessions
 from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
-from runtime.office import Office
+from runtime.planning import plan
 from runtime.protocol import Act, Answer, Interrupt, Open, Prompt
+from runtime.usage import meter
+from runtime.usage.budget import Budget, LimitReached
 from workspace import Usage, WorkspaceError
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .office import begin, office, operations, prompt, turn, until, write_cassette
 
@@ -173,10 +176,10 @@ class Odd:
 
 
 async def test_thirty_parallel_calls_against_a_limit_for_three_run_three_at_most(folder: Path) -> None:
-    from runtime.asking import OUTPUT, ask
+    from runtime.agent.model_call import OUTPUT, ask
 
     model = Odd([Usage(input=0, output=0), Usage(input=-5, output=-5), Usage()])
-    desk = Office(folder, choose=lambda _: model)
+    desk = Sessions(folder, choose=lambda _: model)
     await desk.start()
     try:
         session = await begin(desk, max_cost=3000)
@@ -264,7 +267,7 @@ async def test_the_check_of_a_step_needs_the_permission_of_a_command(folder: Pat
         assert "verified" not in [attempt.outcome for attempt in await operations(desk, "attempt")]
 
 
-async def refuse(desk: Office, approval: int) -> None:
+async def refuse(desk: Sessions, approval: int) -> None:
     await desk.handle(Answer(approval, "no"))
 
 
@@ -388,7 +391,7 @@ class Reading(Odd):
 
 async def test_a_full_window_is_summarised_by_an_operation_with_its_cost(folder: Path) -> None:
     (folder / "a.txt").write_text("word " * 2000)
-    desk = Office(folder, choose=lambda _: Reading([]))
+    desk = Sessions(folder, choose=lambda _: Reading([]))
     await desk.start()
     try:
         await desk.alone(lambda work: work.scan())
@@ -418,7 +421,7 @@ async def test_errors_that_may_pass_are_tried_again_and_others_are_not(folder: P
                 "whole", (ToolCall("1", "list", "{}"),) if self.asked == 3 else (), Usage(5, 5), "id", "f", "stop"
             )
 
-    desk = Office(folder, choose=lambda _: Flaky([]))
+    desk = Sessions(folder, choose=lambda _: Flaky([]))
     await desk.start()
     try:
         session = await begin(desk)

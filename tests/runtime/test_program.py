@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-import runtime.wk
-from runtime import program, sandbox
-from runtime.program import Answer, Call, Door
-from runtime.sandbox import Limits, Ran
+import runtime.execution.wk
+from runtime.execution import rpc, sandbox
+from runtime.execution.rpc import Answer, Call, RpcServer
+from runtime.execution.sandbox import Limits, Ran
 from workspace import Act, History, NotFound, WorkspaceError
-from workspace.aio import Writer
+from workspace.operations.aio import Writer
 
 REASON = sandbox.available()
 needs = pytest.mark.skipif(REASON is not None, reason=str(REASON))
-CLIENT = Path(runtime.wk.__file__).with_name("wk.py")
+CLIENT = Path(runtime.execution.wk.__file__).with_name("wk.py")
 SIGNATURES = {"read": ["path", "lines"], "write": ["path", "text"], "delete": ["path"]}
 
 
@@ -52,8 +52,8 @@ class Office:
         lines = self.documents[path].splitlines(keepends=True)
         return "".join(lines[: arguments.get("lines", len(lines))])
 
-    def door(self, **options: Any) -> Door:
-        return Door(self.execute, signatures=SIGNATURES, later=["write", "delete"], **options)
+    def door(self, **options: Any) -> RpcServer:
+        return RpcServer(self.execute, signatures=SIGNATURES, later=["write", "delete"], **options)
 
     async def run(self, *argv: str, folder: Path, **options: Any) -> Ran:
         async with self.door() as door:
@@ -111,10 +111,10 @@ for n in range(1500):
 last = wk.write("floor.txt", "the end\\n")
 print(last)
 """
-        async with Door(many=many, signatures=SIGNATURES, later=["write"]) as door:
+        async with RpcServer(many=many, signatures=SIGNATURES, later=["write"]) as door:
             ran = await door.run(["python3", "-c", text], workspace=folder)
     assert (ran.status, ran.output) == (0, b"1501\n")
-    assert max(sizes) <= program.BATCH
+    assert max(sizes) <= rpc.BATCH
     assert len(sizes) < 300  # calls share commits
     with History.open(folder) as past:
         assert past.content(past.version("floor.txt", 700)).endswith(b"\n699")
@@ -290,7 +290,7 @@ except TimeoutError:
     pass
 print(sent, flush=True)
 """
-    async with Door(many=many) as door:
+    async with RpcServer(many=many) as door:
         ran = await door.run(["python3", "-c", text], workspace=folder, on_output=lambda _: held.set())
     sent = int(ran.output)
     assert sent < 4 << 20  # what the door reads ahead and the sockets hold, not all that there was
@@ -309,7 +309,7 @@ async def test_cancelling_stops_the_program_and_what_it_had_still_asked(folder: 
         return [Answer()] * len(calls)
 
     async def work() -> None:
-        async with Door(many=many, later=["write"]) as door:
+        async with RpcServer(many=many, later=["write"]) as door:
             await door.run(["python3", "-c", "import wk\nwhile True: wk.call('write')"], workspace=folder)
 
     task = asyncio.create_task(work())
@@ -435,7 +435,7 @@ def test_the_client_is_written_for_old_pythons() -> None:
 # -- at the door
 
 
-async def talk(door: Door, data: bytes, answers: int) -> list[dict[str, Any]]:
+async def talk(door: RpcServer, data: bytes, answers: int) -> list[dict[str, Any]]:
     """Send bytes from a client of our own; the first lines that come back, the greeting left out."""
     reader, writer = await asyncio.open_unix_connection(str(door.binds[0][0]), limit=1 << 24)
     await reader.readline()
@@ -461,7 +461,7 @@ async def test_malformed_lines_are_answered_and_the_rest_goes_on(office: Office,
 async def test_a_line_that_is_too_long_is_answered_and_not_kept(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program, "LINE", 100_000)
+    monkeypatch.setattr(rpc, "LINE", 100_000)
     good = b'{"id": 1, "name": "write", "arguments": {"path": "a", "text": "b"}}\n'
     for long in (100_001, 5_000_000):
         async with office.door() as door:
@@ -480,7 +480,7 @@ async def test_answers_that_cannot_be_sent_and_faults_of_the_host_are_errors_of_
 
     call = b'{"id": "%s", "name": "%s"}\n'
     names = [b"fault", b"refused", b"odd", b"fine"]
-    async with Door(execute) as door:
+    async with RpcServer(execute) as door:
         answers = await talk(door, b"".join(call % (name, name) for name in names), 4)
     assert [answer["id"] for answer in answers] == ["fault", "refused", "odd", "fine"]
     assert answers[0]["error"] == "ZeroDivisionError: ours"
@@ -494,7 +494,7 @@ async def test_a_batch_that_fails_as_a_whole_fails_each_of_its_calls() -> None:
     async def many(calls: Sequence[Call]) -> list[Answer]:
         raise WorkspaceError("The disk is full.")
 
-    async with Door(many=many) as door:
+    async with RpcServer(many=many) as door:
         answers = await talk(door, b'{"id": 1, "name": "a"}\nx\n{"id": 2, "name": "a"}\n', 3)
     assert [answer.get("error") for answer in answers][::2] == ["The disk is full."] * 2
 
@@ -502,7 +502,7 @@ async def test_a_batch_that_fails_as_a_whole_fails_each_of_its_calls() -> None:
 async def test_only_so_many_connections_are_served_at_once(office: Office) -> None:
     async with office.door() as door:
         place = str(door.binds[0][0])
-        connections = [await asyncio.open_unix_connection(place) for _ in range(program.CONNECTIONS)]
+        connections = [await asyncio.open_unix_connection(place) for _ in range(rpc.CONNECTIONS)]
         for reader, _ in connections:
             assert "door" in json.loads(await reader.readline())
         reader, writer = await asyncio.open_unix_connection(place)

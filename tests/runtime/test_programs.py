@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runtime.office import Office
-from runtime.program import Answer, Call
-from runtime.programs import _Calls
+from runtime.execution.programs import _Calls
+from runtime.execution.rpc import Answer, Call
+from runtime.host.sessions import Sessions
 from workspace import Workspace
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .office import begin, office, operations, turn, write_cassette
 
@@ -17,7 +17,7 @@ HUGE = 10**30
 """A version number that fits no database: the act itself breaks on it."""
 
 
-async def carried_out(desk: Office, *calls: Call) -> tuple[list[Answer], _Calls, int]:
+async def carried_out(desk: Sessions, *calls: Call) -> tuple[list[Answer], _Calls, int]:
     """The answers to calls of one program, who answered them, and the program's operation."""
     session = await begin(desk)
     program = await desk.write(lambda work: work.begin(session.act("capability", "program")))

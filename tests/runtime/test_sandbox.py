@@ -19,12 +19,13 @@ from typing import Any
 
 import pytest
 
-from runtime import limits, sandbox
-from runtime.mounts import View
-from runtime.output import Output
-from runtime.sandbox import Limits, Ran, SandboxError
-from runtime.scratch import temporary
-from workspace import Workspace, location
+from runtime.execution import limits, sandbox
+from runtime.execution.mounts import View
+from runtime.execution.output import Output
+from runtime.execution.sandbox import Limits, Ran, SandboxError
+from runtime.execution.scratch import temporary
+from workspace import Workspace
+from workspace.store import location
 
 REASON = sandbox.available()
 needs = pytest.mark.skipif(REASON is not None, reason=str(REASON))

@@ -19,14 +19,15 @@ from typing import Any
 
 import pytest
 
-from runtime import endpoint
-from runtime.client import Caller, Client, HostGone, LocalClient, status
-from runtime.connection import PIPELINE, UNREAD
-from runtime.endpoint import LINE
+from runtime.host import endpoint
+from runtime.host.client import Caller, Client, HostGone, LocalClient, status
+from runtime.host.connection import PIPELINE, UNREAD
+from runtime.host.endpoint import LINE
+from runtime.host.server import Server
 from runtime.protocol import VERSION, Act, Attach, Interrupt, Open, Prompt, Reply, Status, Stop, decode, encode
-from runtime.server import Server
 from workspace import Act as WorkspaceAct
-from workspace import NotFound, WorkspaceError, location
+from workspace import NotFound, WorkspaceError
+from workspace.store import location
 
 from .hosting import Place, Watcher, hosted
 from .typist import Typist, typed
@@ -305,7 +306,7 @@ async def test_a_host_of_another_version_is_told_so_in_one_sentence(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(place):
-        monkeypatch.setattr("runtime.dial.VERSION", 99)
+        monkeypatch.setattr("runtime.host.connect.VERSION", 99)
         with pytest.raises(WorkspaceError, match=rf"speaks protocol {VERSION} and this program 99"):
             async with Client.connect(place.root):
                 pass

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime import sandbox
+from runtime.execution import sandbox
+from runtime.host.sessions import Sessions
 from runtime.models.scripted import Scripted
-from runtime.office import Office
 from workspace import History
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .office import Call, begin, office, operations, prompt, turn, write_cassette
 
@@ -55,7 +55,7 @@ async def test_a_command_that_leaves_a_bottomless_folder_in_tmp_is_ended_as_any(
 )
 async def test_a_history_inside_the_workspace_is_out_of_reach(folder: Path, tmp_path: Path, call: Call) -> None:
     script = write_cassette(tmp_path / "tape.toml", [turn("", call), turn("Done.")])
-    desk = Office(folder, folder / ".history", choose=lambda _: Scripted(script))
+    desk = Sessions(folder, folder / ".history", choose=lambda _: Scripted(script))
     await desk.start()
     try:
         session = await begin(desk)

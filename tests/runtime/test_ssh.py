@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.client import call, status
+from runtime.host.client import call, status
 from runtime.protocol import Act
 
 from .hosting import PROJECT, Place, ended, first_line, hosted, is_running

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from runtime import meter
+from runtime.host.sessions import Sessions
 from runtime.models.provider import LiteLLM
-from runtime.office import Office
 from runtime.protocol import Act, Open, Prompt
+from runtime.usage import meter
 from workspace import History
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .provider import Provider, seeded
 from .recorded import PROMPT, RUNS, Sources, name_of, needed, replies
@@ -50,7 +50,7 @@ async def play(
         def choose(_: str | None) -> LiteLLM:
             return LiteLLM("openai/deepseek-chat", api_base=provider.url, api_key="sk-loopback")
 
-        office = Office(folder, choose=choose)
+        office = Sessions(folder, choose=choose)
         await office.start()
         try:
             await office.alone(lambda work: work.scan())
@@ -89,7 +89,7 @@ async def no_wait(_: float) -> None:
     return None
 
 
-async def check_changes(office: Office, prompt: int) -> None:
+async def check_changes(office: Sessions, prompt: int) -> None:
     """Nothing on disk is unrecorded, and what changed belongs to the commands of this prompt."""
 
     def look(history: History) -> tuple[list[Any], set[str]]:

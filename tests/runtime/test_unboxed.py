@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import wukong_tui.demo
-from runtime import limits, sandbox, unboxed
+from runtime.execution import known_programs, limits, sandbox
 from wukong_tui.demo import floor
 
 from .office import begin, office, operations, prompt, turn, write_cassette
@@ -35,7 +35,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def test_what_is_known_is_what_the_demo_writes_and_nothing_more() -> None:
     assert FIRST != SECOND
-    assert {hashlib.sha256(text.encode()).hexdigest() for text in (FIRST, SECOND)} == unboxed.KNOWN
+    assert {hashlib.sha256(text.encode()).hexdigest() for text in (FIRST, SECOND)} == known_programs.KNOWN
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_any_other_text_is_refused_however_like_it_is(
         assert (await prompt(desk, await begin(desk))).outcome == "done"
         made = await operations(desk, "capability")
         assert [call.outcome for call in made] == ["refused"] * 3
-        assert not any(unboxed.LABEL in (call.name or "") for call in made)
+        assert not any(known_programs.LABEL in (call.name or "") for call in made)
     assert (folder / "floor.txt").read_text("utf-8") == floor.empty()
 
 
@@ -89,10 +89,10 @@ async def test_where_a_sandbox_works_it_is_used_for_known_programs_too(folder: P
     async with office(folder, script) as desk:
         assert (await prompt(desk, await begin(desk))).outcome == "done"
         (program,) = [call for call in await operations(desk, "capability") if call.detail.get("capability")]
-        assert unboxed.LABEL not in (program.name or "")
+        assert known_programs.LABEL not in (program.name or "")
         assert program.outcome == "done"
 
 
 async def test_no_other_text_gets_past_the_last_door(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="without a sandbox"):
-        await unboxed.run(None, "print()", scratch=tmp_path, seconds=1)  # type: ignore[arg-type]
+        await known_programs.run(None, "print()", scratch=tmp_path, seconds=1)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from typing import Any
 from runtime import protocol
 from runtime.protocol import Advanced, Command, Delta, Event
 from workspace import Act, NotFound
-from workspace.aio import Writer
+from workspace.operations.aio import Writer
 
 LARGE = 500
 """Characters in a large piece."""

@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from runtime.client import Client
+from runtime.host.client import Client
 from runtime.protocol import Attach, Open, Prompt, Status
 
 CORE = "tests.runtime.typist:Typist"

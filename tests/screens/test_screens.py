@@ -19,7 +19,7 @@ from widgets.panel import Panel
 from widgets.prompt import Prompt
 from widgets.sheet import Sheet
 from workspace.visible import visible
-from wukong_tui.actions import ACTIONS, Action
+from wukong_tui.actions.table import ACTIONS, Action
 from wukong_tui.screens.approval import ApprovalScreen, Verdict
 from wukong_tui.screens.arguments import argument_lines
 from wukong_tui.screens.ask import AskScreen

@@ -120,18 +120,18 @@ async def panes(walk: Walk, moments: dict[str, int]) -> None:
     """TIME: the other panes with the focus, and one alone."""
     await press(walk.pilot, "G")
     for pane in ("talk", "plan", "meter", "timeline"):
-        walk.app.looking.focus(pane)
+        walk.app.navigation.focus(pane)
         await rest(walk.pilot)
         await press(walk.pilot, "k")
         await walk.take(f"focus-{pane}")
     await go(walk.pilot, f"op:{moments['failed']}")
     await walk.take("a-failed-attempt")
-    walk.app.looking.focus("talk")
+    walk.app.navigation.focus("talk")
     await rest(walk.pilot)
     await press(walk.pilot, "z")
     await walk.take("zoom")
     await press(walk.pilot, "z")
-    walk.app.looking.focus("document")
+    walk.app.navigation.focus("document")
     await rest(walk.pilot)
 
 
@@ -163,7 +163,7 @@ async def dialogs(walk: Walk, moments: dict[str, int]) -> None:
     await walk.take("branch")
     await press(walk.pilot, "escape")
     walk.app.prompt.clear()
-    walk.app.acting.do_sessions(None)
+    walk.app.undo_actions.do_sessions(None)
     await until(walk.pilot, lambda: len(walk.app.screen_stack) == 2)
     await walk.take("sessions")
     await press(walk.pilot, "escape", "ctrl+t")
@@ -193,7 +193,7 @@ class Telling:
         return Scene("failed", "4  The check fails", "600 bottles stand in the fire lane. The attempt is taken back.")
 
     async def begin(self) -> None:
-        self.app.looking.switch_to("time")
+        self.app.navigation.switch_to("time")
 
     def told(self, now: Scene) -> None:
         self.app.pane("caption").tell(now.title, now.caption)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime import meter, plan
+from runtime.planning import plan
+from runtime.usage import meter
 from tests.cli.program import WUKONG
 from widgets.paint import clip
 from widgets.talk import TalkNeed
 from workspace import History, Version
 from workspace.visible import visible
-from wukong_tui.layout import Pane, arrange
+from wukong_tui.frames.layout import Pane, arrange
 from wukong_tui.views import Look
 from wukong_tui.views.talk import TalkView
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from runtime.host.sessions import Sessions
 from runtime.models.provider import LiteLLM
-from runtime.office import Office
 from runtime.protocol import Open, Prompt
 from tests.runtime.hosting import Place
 from tests.runtime.provider import Provider
 from tests.runtime.recorded import PROMPT, RUNS, Sources, name_of, needed, replies
 from workspace import History, Version, Workspace
-from workspace.blame import Blame
-from workspace.git import import_git
+from workspace.operations.blame import Blame
+from workspace.operations.git_import import import_git
 
 from .live import Terminal
 from .rig import SIZES, Panes, at, live, office_command, pane_rows
@@ -48,7 +48,7 @@ async def play(run: Path, root: Path) -> None:
     """Have a recorded run happen again in a workspace, over HTTP and in the sandbox."""
     async with Provider(replies(run), model="loopback") as provider:
         model = LiteLLM("openai/loopback", api_base=provider.url, api_key="sk-loopback")
-        desk = Office(root, choose=lambda _: model)
+        desk = Sessions(root, choose=lambda _: model)
         await desk.start()
         try:
             await desk.alone(lambda work: work.scan())

@@ -10,7 +10,7 @@ from typing import Any
 import pyte
 import pytest
 
-from runtime import lessons
+from runtime.planning import lessons
 from tests.cli.hostile import HOSTILE, Screen, acting
 from tests.runtime import office
 from tests.runtime.hosting import Place

@@ -13,9 +13,9 @@ import pytest
 from tests.runtime.hosting import Place, ended
 from tests.runtime.office import turn, write_cassette
 from workspace import History
+from wukong_tui.actions.motion import Momentum
 from wukong_tui.demo import Demo
-from wukong_tui.motion import Momentum
-from wukong_tui.navigate import operation_step, plan_step, prompt_step, version_step
+from wukong_tui.frames.cursor_moves import operation_step, plan_step, prompt_step, version_step
 
 from .live import Terminal
 from .rig import SIZES, Panes, at, cursor_of, demo_command, live, office_command

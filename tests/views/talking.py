@@ -58,7 +58,7 @@ async def converse(folder: Path, tmp_path: Path) -> str:
 
 
 def look(history: History, session: str | None, cursor: int | None = None) -> Look:
-    """Looking at a session, live or at a cursor."""
+    """Navigation at a session, live or at a cursor."""
     newest = history.cursor
     at = newest if cursor is None else cursor
     return Look(at, newest, cursor is None, session, None, 1, 0)

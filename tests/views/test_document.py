@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from widgets.document import DocumentNeed, DocumentPage, Mode, text_width
 from workspace import Act, History, Version, Workspace
-from workspace.lines import split
+from workspace.store.lines import split
 from wukong_tui.views import Look
 from wukong_tui.views.colours import Colours
 from wukong_tui.views.document import DocumentView

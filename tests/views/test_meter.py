@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime import meter
-from runtime.ledger import Ledger
+from runtime.usage import meter
+from runtime.usage.ledger import Ledger
 from widgets.meter import MeterNeed, MeterPage
 from widgets.plan import PlanNeed
 from workspace import Act, Usage, Workspace

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime import meter, plan
+from runtime.planning import plan
+from runtime.usage import meter
 from tests.runtime.office import begin, office, prompt, turn, write_cassette
 from widgets.plan import PlanNeed, PlanPage
 from workspace import Act, History, Usage, Workspace

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from runtime import lessons
+from runtime.planning import lessons
 from runtime.protocol import Answer
 from tests.runtime.office import begin, office, prompt, turn, write_cassette
 from widgets.why import Account, WhyNeed, WhyPage
 from workspace import Act, History, Usage, Workspace
-from workspace.git import import_git
+from workspace.operations.git_import import import_git
 from wukong_tui.views import Look
 from wukong_tui.views.blame import BlameView
 from wukong_tui.views.why import WhyView, explain

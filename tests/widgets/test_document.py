@@ -16,7 +16,7 @@ from widgets.diffing import Layout, changes, edges, word_marks
 from widgets.document import Document, Mode
 from widgets.sheet import Sheet
 from workspace import Version, Workspace
-from workspace.lines import Hunk, split
+from workspace.store.lines import Hunk, split
 from wukong_tui.views import Look
 from wukong_tui.views.document import DocumentView
 

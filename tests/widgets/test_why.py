@@ -120,7 +120,7 @@ def test_everything_is_told_from_the_line_down_to_what_stood_there_before() -> N
 
 
 def test_what_is_not_known_yet_is_said() -> None:
-    assert "Looking through" in text(WhyPage("a", 3, 1, "x", None, pending=True))
+    assert "Navigation through" in text(WhyPage("a", 3, 1, "x", None, pending=True))
     assert text(WhyPage("a", 3, 1, "x", BEHIND, pending=True)).endswith("…")
     assert text(None) == " There is nothing to explain here."
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from workspace import History, Version, Workspace
-from workspace.models import to_path
+from workspace.records import to_path
 
 Seen = tuple[int, bytes]
 """``st_mode`` (type and permissions) and bytes of a file, or the target of a link."""

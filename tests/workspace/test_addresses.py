@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workspace import Act, History, NotFound, Workspace, WorkspaceError
-from workspace.addresses import at_time, operation_of, parse_time, resolve, workspace_path
+from workspace.operations.addresses import at_time, operation_of, parse_time, resolve, workspace_path
 
 NOON = datetime(2020, 11, 20, 12, 0, 0)
 """A local time at which every test here takes place."""

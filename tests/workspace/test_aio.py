@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from workspace import Busy, Conflicted, History, NotFound, Version, Workspace, WorkspaceError
-from workspace.aio import GROUP, WAL_BYTES, Reader, Writer
-from workspace.store import FILE
-from workspace.verify import verify
+from workspace.operations.aio import GROUP, WAL_BYTES, Reader, Writer
+from workspace.operations.verify import verify
+from workspace.store.store import FILE
 
 
 def saying(path: str, data: bytes) -> Callable[[Workspace], Version]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from workspace import Act, Edit, Version, Workspace, lines
-from workspace.blame import Blame, Origin, Story, line_at, line_count
-from workspace.models import REGULAR, State
+from workspace import Act, Edit, Version, Workspace
+from workspace.operations.blame import Blame, Origin, Story, line_at, line_count
+from workspace.records import REGULAR, State
+from workspace.store import lines
 
 
 def made(work: Workspace, *contents: bytes, path: str = "a.txt") -> list[Version]:

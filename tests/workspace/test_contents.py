@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workspace.contents import DECODED, DEPTH, Contents, digest
 from workspace.errors import Damaged
-from workspace.models import Act, Edit, State
-from workspace.store import Store
+from workspace.records import Act, Edit, State
+from workspace.store.contents import DECODED, DEPTH, Contents, digest
+from workspace.store.store import Store
 
 
 @pytest.fixture

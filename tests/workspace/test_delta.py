@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workspace.delta import DICTIONARY, FLAT, Malformed, common_prefix, common_suffix, decode, encode
+from workspace.store.delta import DICTIONARY, FLAT, Malformed, common_prefix, common_suffix, decode, encode
 
 STEP = 64 << 10
 """The bytes that are compared at once; lengths around its multiples are where mistakes would be."""

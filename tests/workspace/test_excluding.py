@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workspace import Workspace
-from workspace.location import LINK
+from workspace.store.location import LINK
 
 
 def git(folder: Path, *arguments: str) -> str:

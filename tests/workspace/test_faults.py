@@ -15,9 +15,10 @@ from typing import NamedTuple
 import apsw
 import pytest
 
-from workspace import Act, Conflicted, Edit, History, State, Version, Workspace, WorkspaceError, schema
-from workspace.store import FILE, Store
-from workspace.verify import verify
+from workspace import Act, Conflicted, Edit, History, State, Version, Workspace, WorkspaceError
+from workspace.operations.verify import verify
+from workspace.store import schema
+from workspace.store.store import FILE, Store
 
 from .recording_vfs import Change, Watched, broken, connect, full
 from .surroundings import memory as memory
@@ -181,7 +182,7 @@ def _workspace_survives(folder: Path, fault: Failing, monkeypatch: pytest.Monkey
     told: Kept = {}
     theirs: set[bytes] = set()
     with monkeypatch.context() as patch:
-        patch.setattr("workspace.store.connect", lambda path, read_only=False: connect(path, vfs))
+        patch.setattr("workspace.store.store.connect", lambda path, read_only=False: connect(path, vfs))
         try:
             work = Workspace.open(root, store=folder / "store")
         except WorkspaceError:
@@ -251,7 +252,7 @@ def test_an_edit_that_meets_a_write_while_the_disk_is_full_stays_on_disk(
 ) -> None:
     vfs = Watched()
     with monkeypatch.context() as patch:
-        patch.setattr("workspace.store.connect", lambda path, read_only=False: connect(path, vfs))
+        patch.setattr("workspace.store.store.connect", lambda path, read_only=False: connect(path, vfs))
         work = Workspace.open(folder, store=tmp_path / "store")
     work.write("a.txt", b"old\n")
 

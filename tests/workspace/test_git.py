@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from workspace import History, NotFound, Version, Workspace, WorkspaceError
-from workspace.git import Imported, import_git
-from workspace.models import to_bytes
-from workspace.verify import verify
-from workspace.walk import Skipped
+from workspace.operations.git_import import Imported, import_git
+from workspace.operations.verify import verify
+from workspace.records import to_bytes
+from workspace.working_copy.walk import Skipped
 
 Tree = dict[bytes, tuple[int, str]]
 """What a commit holds: git mode and blob id by path."""

@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from workspace import Workspace
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .model import leftovers, snapshot
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workspace import lines
-from workspace.lines import Hunk, count, diff, hunks, is_binary, split, unified
+from workspace.store import lines
+from workspace.store.lines import Hunk, count, diff, hunks, is_binary, split, unified
 
 texts = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\n", b"\n", b"a\r\n", b"x", b"\r"]), max_size=14).map(b"".join)
 sequences = st.lists(st.integers(0, 5), max_size=14)

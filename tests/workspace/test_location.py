@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from workspace import Busy, History, NotFound, Workspace, WorkspaceError
-from workspace.location import (
+from workspace.store.location import (
     FILE,
     LINK,
     Lock,

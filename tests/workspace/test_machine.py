@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from workspace import Act, History, NotFound, Version, WorkspaceError
-from workspace.verify import verify
+from workspace.operations.verify import verify
 
 from .model import Crash, Model, Outside, People, Points, Seen, Tree, crash, leftovers, reopen, snapshot
 

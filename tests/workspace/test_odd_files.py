@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workspace import History, Workspace, WorkspaceError
-from workspace.models import to_path
-from workspace.verify import verify
+from workspace.operations.verify import verify
+from workspace.records import to_path
 
 CONTENTS = {
     "empty": b"",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workspace import Act, Usage, Workspace, outline
+from workspace import Act, Usage, Workspace
+from workspace.operations import outline
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from workspace import engine
-from workspace.engine import Connection, connect
 from workspace.errors import Failed, WorkspaceError
-from workspace.schema import APPLICATION_ID, MIGRATIONS, migrate
-from workspace.store import FILE, Store
+from workspace.store import engine
+from workspace.store.engine import Connection, connect
+from workspace.store.schema import APPLICATION_ID, MIGRATIONS, migrate
+from workspace.store.store import FILE, Store
 
 STEPS = (
     "CREATE TABLE one (a INTEGER) STRICT; INSERT INTO one VALUES (1);",

@@ -11,11 +11,11 @@ from random import Random
 import pytest
 
 from workspace import Act, Edit, History, NotFound, State, Version, Workspace, WorkspaceError
-from workspace.models import to_bytes
-from workspace.search import Hit, clear, index, search
-from workspace.search_index import BLOCK, reached_by
-from workspace.store import FILE, Store
-from workspace.verify import verify
+from workspace.operations.search import Hit, clear, index, search
+from workspace.operations.verify import verify
+from workspace.records import to_bytes
+from workspace.store.search_index import BLOCK, reached_by
+from workspace.store.store import FILE, Store
 
 Found = list[tuple[int, int, int, int]]
 
@@ -335,7 +335,7 @@ def test_versions_whose_bytes_are_lost_are_passed_over(folder: Path) -> None:
 
 def test_what_git_finds_is_found(folder: Path, tmp_path: Path) -> None:
     """``git log -S`` names commits, we name versions: the commits of our hits are those that git names."""
-    from workspace.git import import_git
+    from workspace.operations.git_import import import_git
 
     git = ["git", "-C", str(tmp_path / "r"), "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run(["git", "init", "-q", str(tmp_path / "r")], check=True)

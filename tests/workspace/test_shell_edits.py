@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from workspace import Act, Conflicted, Version, Workspace, WorkspaceError
-from workspace.location import store_of
-from workspace.working import Scanned
+from workspace.operations.working import Scanned
+from workspace.store.location import store_of
 
 from .surroundings import memory as memory
 from .surroundings import permissions_bind

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from workspace import Act, History, Usage, Workspace, WorkspaceError
-from workspace.engine import connect
-from workspace.store import FILE, Store
-from workspace.verify import PROBLEMS, Report, verify
+from workspace.operations.verify import PROBLEMS, Report, verify
+from workspace.store.engine import connect
+from workspace.store.store import FILE, Store
 
 TRUTH = ("entry", "version", "content", "term", "path")
 PROJECTIONS = ("branch", "document", "place", "coverage")

@@ -13,9 +13,8 @@ import click
 
 from workspace.errors import WorkspaceError
 from workspace.visible import visible
-
-from .options import given, office_options
-from .place import Place, on_a_terminal
+from wukong_tui.cli.options import given, office_options
+from wukong_tui.cli.place import Place, on_a_terminal
 
 WHERE = {
     "office": ("office",),

@@ -9,12 +9,11 @@ from typing import Any
 import click
 
 from workspace import NeedsConsent, Skipped, WorkspaceError
+from workspace.operations.workspace import check_not_too_wide
 from workspace.visible import visible
-from workspace.workspace import check_not_too_wide
-
-from .common import columns, emit, json_option, lines_of, listing, note, plural, say, size
-from .place import Place
-from .reading import ACCENT, print_coverage
+from wukong_tui.cli.common import columns, emit, json_option, lines_of, listing, note, plural, say, size
+from wukong_tui.cli.place import Place
+from wukong_tui.cli.reading import ACCENT, print_coverage
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 preview_option = click.option("--dry-run", "-n", is_flag=True, help="Only say what it would do.")

@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from workspace import WorkspaceError
+from wukong_tui.cli.common import emit, json_option, note, say
+from wukong_tui.cli.place import Place, on_a_terminal
 from wukong_tui.loading import loading
-
-from .common import emit, json_option, note, say
-from .place import Place, on_a_terminal
 
 
 @click.command(short_help="Show what this is: an agent books 10,000 bottles, with no key and no network.")

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.acts import by_path
+from runtime.host.acts import by_path
 from workspace import History, NotFound, Version, WorkspaceError
-from workspace.addresses import Address
-from workspace.lines import count, is_binary, unified
+from workspace.operations.addresses import Address
+from workspace.store.lines import count, is_binary, unified
 from workspace.visible import visible
-
-from .common import columns, say, size
+from wukong_tui.cli.common import columns, say, size
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ import click
 
 from runtime.models.names import meant
 from workspace.errors import WorkspaceError
+from wukong_tui.cli.options import office_options
+from wukong_tui.cli.place import Place, on_a_terminal
 from wukong_tui.loading import loading
-
-from .options import office_options
-from .place import Place, on_a_terminal
 
 
 @click.command(short_help="Open the office on this terminal; the same as `wukong` alone.")
@@ -26,9 +25,8 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
     if not on_a_terminal():
         raise WorkspaceError("The office needs a terminal; `wukong --help` lists what works without one.")
     if not place.has_history():
-        from workspace.workspace import check_not_too_wide
-
-        from .common import note, plural, size
+        from workspace.operations.workspace import check_not_too_wide
+        from wukong_tui.cli.common import note, plural, size
 
         root = place.new_root()
         check_not_too_wide(root)
@@ -52,11 +50,10 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
 
 def say_what_goes_on(root: Path, store: Path | None) -> None:
     """Say to who has left what still runs."""
-    from runtime import dial
+    from runtime.host import connect
+    from wukong_tui.cli.common import note
 
-    from .common import note
-
-    found = dial.status(root, store)
+    found = connect.status(root, store)
     if found and (running := found.get("running")):
         note(f"{', '.join(running)} goes on; `wukong` attaches again.")
 

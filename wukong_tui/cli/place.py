@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workspace.errors import NotFound, WorkspaceError
-from workspace.location import FILE, existing_folder, find_root, is_network, store_of
+from workspace.store.location import FILE, existing_folder, find_root, is_network, store_of
 
 if TYPE_CHECKING:
     from workspace import History, Workspace
-    from workspace.addresses import Address
+    from workspace.operations.addresses import Address
 
 NETWORK = "The history lies on a network file system, whose locks cannot be trusted; --store puts it elsewhere."
 
@@ -75,7 +75,7 @@ class Place:
 
     def resolve(self, history: History, text: str) -> Address:
         """What an address names; its path starts where we are. Raises NotFound, WorkspaceError."""
-        from workspace.addresses import resolve
+        from workspace.operations.addresses import resolve
 
         return resolve(history, text, here=existing_folder(self.directory))
 
@@ -89,10 +89,11 @@ class Place:
         here = {"here": str(existing_folder(self.directory))}
         root = self.host_at_work()
         if root is not None:
-            from runtime import dial, protocol
+            from runtime import protocol
+            from runtime.host import connect
 
             def ask(name: Any, **arguments: Any) -> dict[str, Any]:
-                answer: dict[str, Any] = dial.call(
+                answer: dict[str, Any] = connect.call(
                     root, protocol.Act(name, {**here, **arguments}), self.store, start=False
                 )
                 return answer
@@ -100,24 +101,25 @@ class Place:
             yield ask
             return
         with self.starting() if begin else self.writing() as work:
-            from runtime.acts import perform
+            from runtime.host.acts import perform
 
             yield lambda name, **arguments: perform(work, name, {**here, **arguments}, person())
 
     def host_at_work(self) -> Path | None:
         """The workspace, if a host is at work there; one that only waits leaves."""
-        from runtime import dial, protocol
+        from runtime import protocol
+        from runtime.host import connect
 
         if not self.has_history():
             return None
         root = self.root()
-        status = dial.status(root, self.store)
+        status = connect.status(root, self.store)
         if status is None:
             return None
         if status.get("running") or int(status.get("clients", 0)) > 1:
             return root
         with suppress(WorkspaceError):
-            dial.call(root, protocol.Stop(idle=True), self.store, start=False)
+            connect.call(root, protocol.Stop(idle=True), self.store, start=False)
         return None
 
     def _open(self, root: Path) -> Workspace:

@@ -10,17 +10,16 @@ from typing import Any
 
 import click
 
-from runtime.acts import by_path, label
+from runtime.host.acts import by_path, label
 from workspace import History, NotFound, Operation, Skipped, Version, WorkspaceError
-from workspace.addresses import Address
-from workspace.blame import Blame
-from workspace.lines import split
+from workspace.operations.addresses import Address
+from workspace.operations.blame import Blame
+from workspace.store.lines import split
 from workspace.visible import visible
-
-from . import records
-from .common import cell, clock, columns, emit, json_option, lines_of, listing, plural, say
-from .diffs import Pair, pairs_between, pairs_of_operation, pairs_on_disk, print_pair, record
-from .place import Place
+from wukong_tui.cli import records
+from wukong_tui.cli.common import cell, clock, columns, emit, json_option, lines_of, listing, plural, say
+from wukong_tui.cli.diffs import Pair, pairs_between, pairs_of_operation, pairs_on_disk, print_pair, record
+from wukong_tui.cli.place import Place
 
 ACCENT: dict[str, Any] = {"fg": "cyan"}
 FAILURES = frozenset({"failed", "conflict", "unknown", "interrupted"})

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.acts import made_by
+from runtime.host.acts import made_by
 from workspace import History, Operation, Skipped, Version
-
-from .common import stamp
+from wukong_tui.cli.common import stamp
 
 UNWELL = frozenset({"failed", "conflict", "refused", "interrupted", "limit"})
 """Outcomes of which there may be something to say."""

@@ -11,19 +11,19 @@ from typing import Any
 
 import click
 
-from runtime import meter, protocol
-from runtime.acts import label
+from runtime import protocol
+from runtime.host.acts import label
 from runtime.models.names import meant
 from runtime.protocol import Advanced, Delta
+from runtime.usage import meter
 from workspace import History, Operation, WorkspaceError
-from workspace.addresses import resolve
-from workspace.models import BEGUN, ENDED, INSTANT
+from workspace.operations.addresses import resolve
+from workspace.operations.workspace import check_not_too_wide
+from workspace.records import BEGUN, ENDED, INSTANT
 from workspace.visible import visible
-from workspace.workspace import check_not_too_wide
-
-from . import records
-from .common import cell, clock, columns, emit, json_option, note, plural, say, stamp
-from .place import Place
+from wukong_tui.cli import records
+from wukong_tui.cli.common import cell, clock, columns, emit, json_option, note, plural, say, stamp
+from wukong_tui.cli.place import Place
 
 ACCENT = {"fg": "cyan"}
 DIM = {"dim": True}
@@ -154,7 +154,7 @@ class _Watch:
 async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) -> str:
     import asyncio
 
-    from runtime.client import Client
+    from runtime.host.client import Client
 
     root = place.root()
     async with Client.connect(root, store=place.store) as client:
@@ -345,7 +345,7 @@ def models(place: Place, as_json: bool) -> None:
 @click.pass_obj
 def lessons(place: Place, as_json: bool) -> None:
     """What failed attempts taught, newest first (--json: oldest first)."""
-    from runtime.lessons import every
+    from runtime.planning.lessons import every
 
     with place.reading() as history:
         known = every(history)
@@ -374,9 +374,9 @@ def host() -> None:
 @click.pass_obj
 def status(place: Place, as_json: bool) -> None:
     """Whether a host runs here, and what it does."""
-    from runtime import dial
+    from runtime.host import connect
 
-    found = dial.status(place.root(), place.store)
+    found = connect.status(place.root(), place.store)
     if as_json:
         emit(
             {
@@ -403,12 +403,12 @@ def _others(found: Mapping[str, Any]) -> int:
 @click.pass_obj
 def stop(place: Place) -> None:
     """Interrupt what runs, record it and end the host."""
-    from runtime import dial
+    from runtime.host import connect
 
-    if dial.status(place.root(), place.store) is None:
+    if connect.status(place.root(), place.store) is None:
         say("No host runs.")
         return
-    dial.call(place.root(), protocol.Stop(), place.store, start=False)
+    connect.call(place.root(), protocol.Stop(), place.store, start=False)
     say("The host has stopped; all that was done is recorded.")
 
 

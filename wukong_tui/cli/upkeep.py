@@ -9,13 +9,12 @@ from typing import Any
 import click
 
 from workspace import NotFound, WorkspaceError
-from workspace.location import existing_folder
-from workspace.verify import PROBLEMS, Report
-from workspace.verify import verify as check
-
-from . import records
-from .common import columns, emit, json_option, note, plural, say
-from .place import Place
+from workspace.operations.verify import PROBLEMS, Report
+from workspace.operations.verify import verify as check
+from workspace.store.location import existing_folder
+from wukong_tui.cli import records
+from wukong_tui.cli.common import columns, emit, json_option, note, plural, say
+from wukong_tui.cli.place import Place
 
 
 @click.command(short_help="Check every digest of the history.")
@@ -85,8 +84,8 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
 
     Where there is no history yet, it begins one.
     """
-    from workspace.git import import_git
-    from workspace.repository import Repository
+    from workspace.operations.git_import import import_git
+    from workspace.operations.git_objects import Repository
 
     with Repository(place.directory / repository) as source:
         source.resolve(ref)  # what is not there must not begin a history here

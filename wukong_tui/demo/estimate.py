@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-from runtime import conversation
-from runtime.capabilities import CAPABILITIES
+from runtime.agent import conversation
 from runtime.models import tokens
 from runtime.models.base import Message
-
-from . import floor
+from runtime.tools import CAPABILITIES
+from wukong_tui.demo import floor
 
 
 def one_by_one(items: int, prompt: str) -> int:

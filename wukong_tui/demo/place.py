@@ -10,9 +10,8 @@ import platformdirs
 
 from runtime.protocol import Open
 from workspace import Act, History, NotFound, Workspace, WorkspaceError
-from workspace.location import FILE, store_of
-
-from . import floor
+from workspace.store.location import FILE, store_of
+from wukong_tui.demo import floor
 
 PROMPT = "Book 10,000 bottles in"
 """What is asked of the agent; the screen types it by itself."""

@@ -6,14 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from runtime import meter, protocol
-from runtime.client import Client
+from runtime import protocol
+from runtime.host.client import Client
+from runtime.usage import meter
 from workspace import History, WorkspaceError
-from workspace.models import BEGUN, ENDED, INSTANT
-
-from . import floor
-from .estimate import one_by_one
-from .place import PROMPT, Demo
+from workspace.records import BEGUN, ENDED, INSTANT
+from wukong_tui.demo import floor
+from wukong_tui.demo.estimate import one_by_one
+from wukong_tui.demo.place import PROMPT, Demo
 
 BOTTLES = 10_000
 _PAGE = 2_000

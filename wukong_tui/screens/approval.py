@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from runtime.capabilities import Refused, find
+from runtime.tools import Refused, find
 from widgets.dialog import CALM, TOO_EARLY, Dialog
 from widgets.draft import Draft, edited, field
 from widgets.paint import Ink, Line

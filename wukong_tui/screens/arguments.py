@@ -16,7 +16,7 @@ import regex
 from rich.cells import cell_len
 
 from widgets.paint import Line, Span, cells, clip
-from workspace.lines import Hunk, diff
+from workspace.store.lines import Hunk, diff
 from workspace.visible import visible
 
 MOST_EMPTY = 3

@@ -7,7 +7,7 @@ from itertools import groupby, zip_longest
 
 from widgets.dialog import Dialog
 from widgets.paint import Ink, Line, Span, cells, pad, wrap
-from wukong_tui.actions import ACTIONS, Action
+from wukong_tui.actions.table import ACTIONS, Action
 
 COLUMN = 44
 """Cells that a column needs."""

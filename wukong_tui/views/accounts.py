@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runtime import meter, plan
-from runtime.acts import label
+from runtime.host.acts import label
+from runtime.planning import plan
+from runtime.usage import meter
 from widgets.why import Account, Cause, Decision, Fate, Made, Tokens
 from workspace import History, Operation, Version
-from workspace.blame import Run, swapped, through
-from workspace.lines import hunks
-from workspace.takeback import undone
+from workspace.operations.blame import Run, swapped, through
+from workspace.operations.undo import undone
+from workspace.store.lines import hunks
 from wukong_tui.views import Look
 from wukong_tui.views.blame import age, short_name
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from widgets.document import HELD
 from workspace import History, Version
-from workspace.blame import Blame
+from workspace.operations.blame import Blame
 from wukong_tui.views import Look
 
 SLICE = 0.012

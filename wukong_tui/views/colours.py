@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from widgets.code import highlight
 from widgets.paint import Span
-from workspace.lines import diff
+from workspace.store.lines import diff
 
 BEFORE = 4
 """Lines that are read again before a change, and AFTER it: they show whether all else is as it was."""

@@ -11,7 +11,7 @@ from widgets.cropping import crop, overlay
 from widgets.diffing import Allowance, Range, Spot, edges, word_marks
 from widgets.document import Row, Text
 from widgets.paint import Span
-from workspace.lines import Hunk
+from workspace.store.lines import Hunk
 from wukong_tui.views.colours import Colours
 from wukong_tui.views.linemap import LineMap, Piece, piece
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from runtime.acts import label
+from runtime.host.acts import label
 from widgets.amounts import clock
 from widgets.code import lexer_for
 from widgets.diffing import Layout, changes
 from widgets.document import DocumentNeed, DocumentPage, Row, text_width
 from workspace import History, Operation, Version, WorkspaceError
-from workspace.lines import Hunk, is_binary
+from workspace.store.lines import Hunk, is_binary
 from wukong_tui.views import Look
 from wukong_tui.views.blame import age, short_name
 from wukong_tui.views.doclines import Body, Side

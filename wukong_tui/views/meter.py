@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.ledger import Ledger
-from runtime.meter import Total
+from runtime.usage.ledger import Ledger
+from runtime.usage.meter import Total
 from widgets.amounts import Spent
 from widgets.meter import MeterNeed, MeterPage, Row, Share
 from workspace import History, Operation

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from runtime import plan
-from runtime.ledger import Ledger
-from runtime.meter import Total
+from runtime.planning import plan
+from runtime.usage.ledger import Ledger
+from runtime.usage.meter import Total
 from widgets.amounts import NOTHING, Spent
 from widgets.plan import AttemptRow, PlanNeed, PlanPage, StepRow
 from workspace import History

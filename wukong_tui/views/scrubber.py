@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import accumulate
 
 from widgets.scrubber import RANK, Mark, ScrubberNeed, ScrubberPage, bounds
-from workspace import History, outline
+from workspace import History
+from workspace.operations import outline
 from wukong_tui.views import Look
 
 BUCKETS = 4096

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from runtime.meter import Total
-from workspace import History, Operation, Usage, outline
-from workspace.store import Store
+from runtime.usage.meter import Total
+from workspace import History, Operation, Usage
+from workspace.operations import outline
+from workspace.store.store import Store
 
 T = TypeVar("T")
 

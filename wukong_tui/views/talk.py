@@ -13,9 +13,8 @@ from runtime.models.names import spoken
 from widgets.talk import TalkNeed, TalkPage
 from widgets.talk_items import FOLDS, Details, Item, Kind, Touched, estimate
 from workspace import Entry, History
-from workspace.models import BEGUN, ENDED, PART
-
-from . import Look
+from workspace.records import BEGUN, ENDED, PART
+from wukong_tui.views import Look
 
 LONGEST = 40_000
 """Characters of a message that are shown."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from runtime.models.names import spoken
 from widgets.scrubber import ScrubberPage
 from widgets.timeline import Fold, Row, TimelineNeed, TimelinePage
-from workspace import History, Operation, outline
-from workspace.models import ENDED
+from workspace import History, Operation
+from workspace.operations import outline
+from workspace.records import ENDED
 from wukong_tui.views import Look
 from wukong_tui.views.scrubber import SOON, Density
 from wukong_tui.views.sums import Sums, tokens

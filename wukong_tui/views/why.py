@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from widgets.why import Account, Past, WhyNeed, WhyPage
 from workspace import History, Version
-from workspace.blame import Origin, State, Story, line_at
+from workspace.operations.blame import Origin, State, Story, line_at
 from wukong_tui.views import Look
 from wukong_tui.views.accounts import Accounts
 from wukong_tui.views.blame import BlameView

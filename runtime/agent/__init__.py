@@ -1,0 +1,1 @@
+"""The native agent: its loop, its model calls, and what it is told."""

@@ -1,0 +1,1 @@
+"""The one door for every act: validate, authorize, begin, execute, record, end."""

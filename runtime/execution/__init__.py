@@ -1,0 +1,1 @@
+"""Commands and programs in the sandbox, and what they change."""

@@ -1,0 +1,224 @@
+"""Acts of people on the workspace, by name: the same whether a command does them or a host is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runtime.models.names import spoken
+from workspace import Act, NotFound, Operation, Version, Workspace, WorkspaceError
+from workspace.operations import undo
+from workspace.operations.addresses import Address, operation_of, resolve, workspace_path
+from workspace.operations.undo import Plan, Touch
+from workspace.records import ENDED, INSTANT
+
+AGAIN: Mapping[str, str] = {
+    "undo": "is an undo; `wukong redo` brings again what it took",
+    "redo": "is a redo; `wukong undo` takes back what it brought",
+}
+"""Of what takes no revert: what it is, and what takes it back."""
+
+
+def perform(work: Workspace, name: str, arguments: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Carry out ``scan``, ``restore``, ``revert``, ``undo`` or ``redo``; a JSON record of what it did.
+
+    Arguments: ``named``, ``largest`` (bytes) and ``consent`` for scan; ``address`` or
+    ``cursor`` (an entry's number) and ``paths``, from the folder ``here`` on, for restore;
+    ``operations`` and ``consent`` for revert; ``target`` and ``session`` for undo and redo.
+    ``as`` is the session that the operation belongs to. With ``dry_run`` all but scan only
+    tell what they would do, and their conflicts are part of that; else Conflicted is raised.
+    ``expect``, as a dry run answered it, has them do exactly that; else Changed is raised.
+    Raises WorkspaceError.
+    """
+    acts: Mapping[str, Callable[..., dict[str, Any]]] = {
+        "scan": _scan, "restore": _restore, "revert": _revert, "undo": _undo_or_redo, "redo": _undo_or_redo
+    }  # fmt: skip
+    if name not in acts:
+        raise WorkspaceError(f"There is no act {name!r}.")
+    return acts[name](
+        work, arguments, Act(kind=name, name=name, actor=actor, session=str(arguments.get("as", "cli")))
+    )
+
+
+def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+    first = work.cursor == 0
+    here = Path(arguments.get("here") or work.root)
+    named = [workspace_path(work.root, here, path) for path in arguments.get("named", ())]
+    scanned = work.scan(
+        act, named=named, largest=arguments.get("largest"), consent=bool(arguments.get("consent"))
+    )  # fmt: skip
+    return {
+        "operation": scanned.operation,
+        "files": scanned.files,
+        "bytes": scanned.bytes,
+        "versions": made_by(scanned.versions),
+        "skipped": [asdict(skipped) for skipped in scanned.skipped],
+        "conflicts": [{"path": c.path, "line": c.line, "reason": c.reason} for c in scanned.conflicts],
+        "begun": {"root": str(work.root), "folder": str(work.folder)} if first else None,
+    }
+
+
+def _restore(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+    here = Path(arguments.get("here") or work.root)
+    cursor = arguments.get("cursor")
+    address = "" if cursor is not None else str(arguments["address"])
+    found = _at(work, cursor) if cursor is not None else resolve(work, address, here=here)
+    paths = [workspace_path(work.root, here, path) for path in arguments.get("paths", ())]
+    if found.path is not None and paths:
+        raise WorkspaceError("Paths go with an address of the whole workspace, such as @{10m ago}.")
+    if found.branch is not None:
+        raise WorkspaceError(f"Restore takes a moment or a document; {address}:PATH names one on a branch.")
+    work.catch_up()
+    # The name says for good what was restored: "@-1" and "10m ago" mean something else tomorrow.
+    if found.numbered and found.version is not None:
+        act = _named(act, f"{found.path}@{found.version.number}")
+        plan = undo.restore_version(work, found.version)
+    else:
+        at = _moment(work, found.cursor)
+        act = _named(act, f"{found.path}@{{{at}}}" if found.path else " ".join([at, *paths]))
+        plan = undo.restore(work, found.cursor, [found.path] if found.path is not None else paths)
+    if arguments.get("dry_run"):
+        shown = _preview(undo.preview(work, plan), plan, undo.token(work, plan))
+        note = "Nothing to do: it is already so." if plan.empty else ""
+        return {**shown, "name": act.name, "note": note}
+    expect = arguments.get("expect")
+    if found.numbered:
+        made = work.restore(version=found.version, act=act, expect=expect)
+    else:
+        within = [found.path] if found.path is not None else paths
+        made = work.restore(cursor=found.cursor, paths=within, act=act, expect=expect)
+    return {"operation": made[0].operation if made else None, "versions": made_by(made)}
+
+
+def _revert(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+    work.catch_up()
+    named = [operation_of(work, str(text)) for text in arguments["operations"]]
+    for operation in named:
+        if operation.kind in AGAIN:
+            raise WorkspaceError(f"op:{operation.id} {AGAIN[operation.kind]}.")
+    ids = [operation.id for operation in named]
+    _check_ended(work, ids)
+    if arguments.get("dry_run"):
+        touches, plan, token = work.preview_revert(ids)
+        note = _covered(work, named) if plan.empty else ""
+        return {**_preview(touches, plan, token), "about": [_about(operation) for operation in named], "note": note}
+    act = _named(act, " ".join(f"op:{id_}" for id_ in ids))
+    made = work.revert(ids, act=act, consent=bool(arguments.get("consent")), expect=arguments.get("expect"))
+    return {"operation": made[0].operation if made else None, "versions": made_by(made)}
+
+
+def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+    work.catch_up()
+    session, given = arguments.get("session"), arguments.get("target")
+    find = undo.undoable if act.kind == "undo" else undo.redoable
+    target = find(work, session) if given is None else operation_of(work, str(given))
+    # A redo is named after what it brings back, not after the undo that it takes back.
+    meant = work.operation(int(target.detail.get("target", target.id))) if act.kind == "redo" else target
+    name = target.name if act.kind == "redo" and target.name else title(target)
+    _check_ended(work, [target.id])
+    if given is not None and (meant.id in undo.undone(work, work.cursor)) != (act.kind == "redo"):
+        raise WorkspaceError(f"op:{meant.id} is {'undone already' if act.kind == 'undo' else 'not undone'}.")
+    if arguments.get("dry_run"):
+        touches, plan, token = work.preview_revert([target.id])
+        return {**_preview(touches, plan, token), "target": target.id, "name": name, "about": [_about(meant)],
+                "note": _unseen(act.kind, meant) if plan.empty else ""}  # fmt: skip
+    take = work.undo if act.kind == "undo" else work.redo
+    done = take(session=session, target=target.id, act=_named(act, name), expect=arguments.get("expect"))
+    made = work.store.versions.of_operation(done.id)
+    return {"operation": done.id, "target": target.id, "name": name, "versions": made_by(made)}
+
+
+def _at(work: Workspace, cursor: Any) -> Address:
+    """The whole workspace at an entry."""
+    if type(cursor) is not int or not 1 <= cursor <= work.cursor:
+        raise NotFound(f"There is no entry {cursor}; the newest is {work.cursor}.")
+    return Address(None, cursor)
+
+
+def _moment(work: Workspace, cursor: int) -> str:
+    """What names an entry for good: ``op:12`` where that is the same, else ``entry 12``."""
+    if cursor == 0:
+        return "entry 0"
+    entry = work.store.journal.entry(cursor)
+    return f"op:{cursor}" if entry.phase in (INSTANT, ENDED) else f"entry {cursor}"
+
+
+def _covered(work: Workspace, operations: Sequence[Operation]) -> str:
+    """Why there is nothing to take out of the documents, in one sentence."""
+    family = [member for operation in operations for member in work.store.journal.family(operation.id)]
+    names = " and ".join(f"op:{operation.id} {label(operation)}" for operation in operations)
+    if not undo.edited(work, family):
+        return f"{names} changed no document."
+    return f"Nothing to take out: later edits cover all that {names} changed."
+
+
+def _unseen(kind: str, operation: Operation) -> str:
+    """What an undo or redo does where it changes no document."""
+    if operation.kind == "prompt":
+        where = "is taken out of" if kind == "undo" else "comes back into"
+        return f"No document changes; the prompt {where} the conversation."
+    counted = "undone" if kind == "undo" else "done"
+    return f"No document changes, all are so already; op:{operation.id} counts as {counted}."
+
+
+def _about(operation: Operation) -> dict[str, Any]:
+    return {"operation": operation.id, "label": label(operation), "actor": operation.actor}
+
+
+def _check_ended(work: Workspace, operations: Sequence[int]) -> None:
+    """Refuse to take back what still works: it would go on, and half of it would stay."""
+    running = set(work.store.journal.unfinished())
+    for operation in operations:
+        if running & set(work.store.journal.family(operation)):
+            raise WorkspaceError(f"op:{operation} is still at work; wait for it or interrupt it, then take it back.")
+
+
+def _named(act: Act, name: str) -> Act:
+    return Act(kind=act.kind, name=name, actor=act.actor, session=act.session)
+
+
+def _preview(touches: Sequence[Touch], plan: Plan, token: str) -> dict[str, Any]:
+    return {
+        "expect": token,
+        "touched": [asdict(touch) for touch in touches],
+        "conflicts": [{"path": c.path, "line": c.line, "reason": c.reason} for c in plan.conflicts],
+        "uncertain": [edit.path for edit in plan.uncertain],
+    }
+
+
+def label(operation: Operation) -> str:
+    """What an operation is for a person: its kind, and its name where that says more."""
+    name = operation.name
+    if operation.kind == "outside":
+        return "edited outside"
+    if name is not None and operation.model is not None:
+        name = spoken(name)
+    return operation.kind if not name or name == operation.kind else f"{operation.kind} {name}"
+
+
+def title(operation: Operation) -> str:
+    """What an operation is called in the name of an act on it: ``op:12 scan``, ``restore of op:9``."""
+    if operation.kind in ("restore", "revert") and operation.name and operation.name != operation.kind:
+        return f"{operation.kind} of {operation.name}"
+    return f"op:{operation.id} {label(operation)}"
+
+
+def by_path(versions: Sequence[Version]) -> list[Version]:
+    """The versions of one operation in the order in which a person looks for them."""
+    return sorted(versions, key=lambda version: (version.path, version.number))
+
+
+def made_by(versions: Sequence[Version]) -> list[dict[str, Any]]:
+    """The versions that one operation made, for JSON."""
+    return [
+        {
+            "document": version.path,
+            "version": version.number,
+            "change": version.change,
+            "added": version.added,
+            "removed": version.removed,
+        }
+        for version in by_path(versions)
+    ]

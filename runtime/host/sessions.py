@@ -1,0 +1,366 @@
+"""The office: sessions at work on one workspace, behind plain commands and events."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runtime import protocol
+from runtime.agent import loop
+from runtime.agent.session import Session
+from runtime.dispatch.policy import Policy
+from runtime.host import acts
+from runtime.models.base import Model
+from runtime.models.choose import choose
+from runtime.protocol import Advanced, Command, Event
+from runtime.usage import meter
+from runtime.usage.budget import Budget, trusted
+from workspace import Act, History, NotFound, Workspace, WorkspaceError
+from workspace.operations.aio import Reader, Writer
+
+T = TypeVar("T")
+Chooser = Callable[[str | None], Model]
+
+
+@dataclass(slots=True)
+class _Approval:
+    session: Session
+    capability: str
+    arguments: dict[str, Any]
+    answer: asyncio.Future[tuple[str, str]]
+
+
+class Sessions:
+    """One workspace's sessions, the only writer among them; see runtime.server.Core.
+
+    ``choose`` makes the model of a name; ``principal`` is on whose behalf things happen.
+    """
+
+    def __init__(
+        self, root: Path, store: Path | None = None, *, choose: Chooser = choose, principal: str | None = None
+    ) -> None:
+        self.root = root.resolve()
+        self.principal = principal or _person()
+        self._choose = choose
+        self._writer = Writer(self.root, store=store)
+        self._reader = Reader(self.root, store=store)
+        self._sessions: dict[str, Session] = {}
+        self._approvals: dict[int, _Approval] = {}
+        self._listeners: list[Callable[[Event], None]] = []
+        self._texts: dict[int, str] = {}
+        self._resuming = asyncio.Lock()
+        self._entry = 0
+
+    # -- the core that a server serves
+
+    async def start(self) -> None:
+        """Take the workspace's lock and recover what was cut short. Raises WorkspaceError."""
+        await self._writer.__aenter__()
+        try:
+            await self._reader.__aenter__()
+        except BaseException:
+            await self._writer.__aexit__(None, None, None)
+            raise
+        self._entry = await self.read(lambda history: history.cursor)
+
+    async def close(self) -> None:
+        """Interrupt what runs, record it and let go of the workspace."""
+        running = [session.running for session in self._sessions.values() if session.running]
+        for session in self._sessions.values():
+            session.queue.clear()
+        for task in running:
+            task.cancel()
+        for session in self._sessions.values():
+            session.gate.set()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._reader.__aexit__(None, None, None)
+        await self._writer.__aexit__(None, None, None)
+
+    async def handle(self, command: Command) -> Any:
+        """Carry out a command; the JSON value of its reply. Raises WorkspaceError."""
+        match command:
+            case protocol.Attach():
+                return {"entry": self._entry, "texts": self._flying(), "sessions": self._listing(),
+                        "approvals": self._asked()}  # fmt: skip
+            case protocol.Open():
+                return (await self._open(command)).name
+            case protocol.Prompt(session=name, text=text):
+                return await self._prompt(await self._session(name), text)
+            case protocol.Interrupt(session=name):
+                return self._interrupt(await self._session(name))
+            case protocol.Hold(session=name, held=held):
+                return self._hold(await self._session(name), held)
+            case protocol.Answer():
+                return self._answer(command)
+            case protocol.Act(name=name, arguments=arguments):
+                return await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
+            case protocol.Status():
+                return {"pid": os.getpid(), "running": [s.name for s in self._sessions.values() if s.busy]}
+            case protocol.Stop(idle=idle):
+                if idle and self.busy:
+                    raise WorkspaceError("The host is at work.")
+                return None
+        raise WorkspaceError(f"There is no command {type(command).__name__}.")
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Tell ``listener`` of every event from now on; what ends that."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return stop
+
+    def texts(self) -> list[tuple[int, str]]:
+        """Operations in flight and the text so far."""
+        return list(self._texts.items())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs or waits."""
+        return any(session.busy or session.queue for session in self._sessions.values())
+
+    # -- the host that sessions work at
+
+    @property
+    def store(self) -> Path:
+        """The folder of the history."""
+        return self._writer.folder
+
+    async def write(self, act: Callable[[Workspace], T]) -> T:
+        """Run an act in the writer's thread, grouped with others; its result once it is durable."""
+        return self._advance(await self._writer.act(lambda work: (act(work), work.cursor)))
+
+    async def alone(self, act: Callable[[Workspace], T]) -> T:
+        """Run what cannot share a transaction."""
+        return self._advance(await self._writer.alone(lambda work: (act(work), work.cursor)))
+
+    async def read(self, query: Callable[[History], T]) -> T:
+        """Run a query beside the writer."""
+        return await self._reader.call(query)
+
+    async def approve(self, session: Session, capability: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+        """Ask a person; whether it is allowed, and what they said. The approval is an operation."""
+        payload = json.dumps(arguments, sort_keys=True).encode()
+        act = session.act("approval", capability, actor=self.principal)
+        operation = await self.write(lambda work: work.begin(act, payload=payload))
+        future: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
+        self._approvals[operation] = _Approval(session, capability, arguments, future)
+        self.emit(Advanced(self._entry))
+        try:
+            allow, reason = await future
+        except asyncio.CancelledError:
+            await asyncio.shield(self.write(lambda work: work.end(operation, "interrupted")))
+            raise
+        finally:
+            del self._approvals[operation]
+        if allow == "session":
+            session.policy.grant(capability)
+        outcome = "refused" if allow == "no" else "done"
+        detail = {"allow": allow, **({"reason": reason} if reason else {})}
+        await self.write(lambda work: work.end(operation, outcome, detail=detail))
+        return allow != "no", reason
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever watches."""
+        for listener in list(self._listeners):
+            listener(event)
+
+    def streaming(self, operation: int, text: str | None) -> None:
+        """Keep the text in flight of an operation; None when it is over."""
+        if text is None:
+            self._texts.pop(operation, None)
+        else:
+            self._texts[operation] = text
+
+    # -- sessions
+
+    def session(self, name: str) -> Session:
+        """A live session. Raises NotFound."""
+        if name not in self._sessions:
+            raise NotFound(f"Session {name} is not at work here.")
+        return self._sessions[name]
+
+    async def _open(self, command: protocol.Open) -> Session:
+        if command.resume is not None:
+            return await self._renew(await self._session(command.resume), command)
+        asked, left = command.model, None
+        if command.fork is not None:
+            fork = command.fork
+            left, model_there = await self.read(lambda history: _fork(history, fork))
+            asked = asked or model_there
+        model = await asyncio.to_thread(self._choose, asked)
+        detail: dict[str, Any] = {
+            "model": model.name, "asked": asked, "mode": command.mode, "inside": command.inside,
+            "max_tokens": command.max_tokens, "max_cost": command.max_cost,
+        }  # fmt: skip
+        if left is not None:
+            detail["fork"] = left
+
+        def begin(work: Workspace) -> str:
+            name = f"s{work.store.journal.next_id()}"
+            work.record(Act(kind="session", name=model.name, actor=self.principal, session=name, detail=detail))
+            return name
+
+        name = await self.write(begin)
+        return self._live(name, model, detail, self._entry if command.fork is None else command.fork)
+
+    async def _renew(self, session: Session, command: protocol.Open) -> Session:
+        """Go on with what a person says now: its permissions, and limits or a model if they name one."""
+        session.policy.mode = command.mode
+        if command.max_tokens is not None:
+            session.budget.max_tokens = command.max_tokens
+        if command.max_cost is not None:
+            session.budget.max_cost = command.max_cost
+        if command.model is not None and not session.busy:
+            session.model = await asyncio.to_thread(self._choose, command.model)
+        detail = {
+            "model": session.model.name, "asked": command.model, "mode": session.policy.mode,
+            "inside": session.inside, "max_tokens": session.budget.max_tokens, "max_cost": session.budget.max_cost,
+        }  # fmt: skip
+        act = session.act("settings", session.model.name, actor=self.principal, parent=None, detail=detail)
+        await self.write(lambda work: work.record(act))
+        return session
+
+    async def _resume(self, name: str, model_name: str | None) -> Session:
+        def look(history: History) -> tuple[dict[str, Any], meter.Total, int]:
+            ids = history.store.journal.of_kind("session", session=name)
+            if not ids:
+                raise NotFound(f"There is no session {name}; `wukong sessions` lists them.")
+            calls = meter.calls(history, session=name)
+            spent = meter.total(calls)
+            kept = [
+                c for c in calls if c.outcome != "failed" and trusted(c.usage) is None and c.usage.estimated is None
+            ]
+            spent.estimated += sum(c.detail.get("asked", 0) + c.detail.get("limit", 0) for c in kept)
+            entries = history.store.journal.of_session(name)
+            detail = dict(history.operation(ids[0]).detail)
+            for id_ in history.store.journal.of_kind("settings", session=name)[-1:]:
+                new = history.operation(id_).detail
+                detail |= {key: value for key, value in new.items() if value is not None or key.startswith("max")}
+            return detail, spent, entries[-1].id
+
+        detail, spent, looked = await self.read(look)
+        model = await asyncio.to_thread(self._choose, model_name or detail.get("asked") or detail["model"])
+        session = self._live(name, model, detail, looked)
+        session.budget.tokens = spent.reported + spent.estimated
+        session.budget.cost = spent.cost
+        return session
+
+    def _live(self, name: str, model: Model, detail: dict[str, Any], looked: int) -> Session:
+        session = Session(
+            name, self, model, Policy(detail["mode"]), Budget(detail.get("max_tokens"), detail.get("max_cost")),
+            inside=detail["inside"], looked=looked,
+        )  # fmt: skip
+        self._sessions[name] = session
+        return session
+
+    async def _session(self, name: str) -> Session:
+        async with self._resuming:
+            return self._sessions.get(name) or await self._resume(name, None)
+
+    async def _prompt(self, session: Session, text: str) -> int:
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        act = session.act("prompt", first.strip()[:120], actor=self.principal, parent=None)
+        payload = text.encode("utf-8", "replace")
+        operation = await self.write(lambda work: work.begin(act, payload=payload))
+        session.queue.append((operation, text))
+        if not session.busy:
+            session.running = asyncio.create_task(self._work(session), name=f"session {session.name}")
+        return operation
+
+    async def _work(self, session: Session) -> None:
+        while session.queue:
+            operation, _ = session.queue.popleft()
+            with suppress(Exception):  # recorded as the prompt's outcome; the next one goes on
+                await loop.work_on(session, operation)
+
+    def _hold(self, session: Session, held: bool) -> bool:
+        if held:
+            session.gate.clear()
+        else:
+            session.gate.set()
+        return held
+
+    def _interrupt(self, session: Session) -> bool:
+        if not session.busy or session.running is None:
+            session.gate.set()
+            return False
+        waiting = list(session.queue)
+        session.running.cancel()
+        session.gate.set()
+        session.queue.clear()
+        if waiting:  # what was queued goes on after what was interrupted
+            session.queue.extend(waiting)
+            session.running.add_done_callback(lambda _: self._go_on(session))
+        return True
+
+    def _go_on(self, session: Session) -> None:
+        if session.queue and not session.busy:
+            session.running = asyncio.create_task(self._work(session), name=f"session {session.name}")
+
+    def _answer(self, command: protocol.Answer) -> bool:
+        approval = self._approvals.get(command.approval)
+        if approval is None or approval.answer.done():
+            raise NotFound(f"Nothing waits for an answer as op:{command.approval}.")
+        approval.answer.set_result((command.allow, command.reason))
+        return True
+
+    # -- what is there
+
+    def _advance(self, result: tuple[T, int]) -> T:
+        value, entry = result
+        if entry > self._entry:
+            self._entry = entry
+            self.emit(Advanced(entry))
+        return value
+
+    def _flying(self) -> list[dict[str, Any]]:
+        return [{"operation": operation, "text": text} for operation, text in self._texts.items()]
+
+    def _listing(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "session": s.name,
+                "model": s.model.name,
+                "busy": s.busy,
+                "queued": len(s.queue),
+                "prompt": s.prompt,
+                "held": not s.gate.is_set(),
+            }
+            for s in self._sessions.values()
+        ]
+
+    def _asked(self) -> list[dict[str, Any]]:
+        return [
+            {"approval": id_, "session": a.session.name, "capability": a.capability, "arguments": a.arguments}
+            for id_, a in self._approvals.items()
+        ]
+
+
+def _fork(history: History, entry: int) -> tuple[dict[str, Any], str | None]:
+    """Where a session leaves another one, and the model that it asked there."""
+    journal = history.store.journal
+    session = journal.entry(entry).session
+    if session is None:
+        raise WorkspaceError(f"Entry {entry} belongs to no session; name one of a conversation.")
+    ids = journal.of_kind("session", session=session) + journal.of_kind("settings", session=session)
+    model = None
+    for detail in (history.operation(id_).detail for id_ in ids if id_ <= entry):
+        model = detail.get("asked") or (detail.get("model") if model is None else model)
+    return {"session": session, "entry": entry}, model
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

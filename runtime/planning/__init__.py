@@ -1,0 +1,1 @@
+"""Plans, attempts at their steps, and the lessons of failed ones."""

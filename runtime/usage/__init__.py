@@ -1,0 +1,1 @@
+"""Tokens and money: what calls cost, totals at any cursor, budgets."""

@@ -1,0 +1,292 @@
+"""RealDoc: a directory of documents whose every edit is a version."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from workspace.errors import Changed, NeedsConsent, NotFound, WorkspaceError
+from workspace.operations import undo
+from workspace.operations.undo import Plan, Touch
+from workspace.operations.working import Scanned, Working
+from workspace.records import REGULAR, Act, Branch, Edit, Operation, State, Version
+from workspace.store.merge import combine
+from workspace.working_copy import coverage, snapshot
+from workspace.working_copy.checkout import OUTSIDE, Conflicted
+from workspace.working_copy.files import Blocked
+from workspace.working_copy.ignore import is_ours
+
+SCAN = Act(kind="scan", name="scan", actor="person")
+
+
+class Workspace(Working):
+    """A directory of documents and its history, open for writing; use it as a context manager.
+
+    One writer at a time, in one thread at a time; any number of readers beside it.
+
+    >>> from workspace import History, Workspace
+    >>> folder = getfixture("tmp_path")
+    >>> with Workspace.open(folder) as work:
+    ...     first = work.write("notes.txt", b"one\\n")
+    ...     second = work.write("notes.txt", b"one\\ntwo\\n")
+    ...     [(v.number, v.change, v.added) for v in work.history("notes.txt")]
+    [(1, 'create', 1), (2, 'edit', 1)]
+    >>> with History.open(folder) as past:
+    ...     past.content(past.version("notes.txt", 1))
+    b'one\\n'
+    """
+
+    # -- editing
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Many acts in one transaction, durable and on disk when the block ends.
+
+        Each act is all or nothing by itself; one that is refused leaves the others.
+        """
+        with self._placed():
+            yield
+
+    def write(
+        self, path: str, data: bytes, *, read: int | None = None, mode: int | None = None, act: Act = Act()
+    ) -> Version:
+        """Write a document; the version that holds it, or the present one where nothing changes.
+
+        ``read`` is the version the writer had read, by default the newest recorded one. If
+        the document has moved on since, by whomever, both changes are merged; where that
+        is impossible nothing is written and Conflicted is raised. ``mode``: permissions.
+        """
+        self._check_path(path)
+        if self._files.largest is not None and len(data) > self._files.largest:
+            raise WorkspaceError(f"{path} would be too large to keep ({len(data):,} bytes); nothing was written.")
+        with self._placed():
+            known = self.find(path)
+            if read is not None and known is not None and known.number != read:
+                known = self.store.versions.get(known.document, read)
+            self._notice(path)
+            with self.store.transaction():
+                head = self.find(path)
+                kind = stat.S_IMODE(known.mode) if known and known.mode and not _state(known).is_link else 0o644
+                content = self.store.contents.put(data, known.content if known else None)
+                theirs = State(path, REGULAR | (kind if mode is None else mode & 0o777), content)
+                if head is None:
+                    if known is not None and read is not None:
+                        raise NotFound(f"{path} was deleted meanwhile; leave out the version to write it anew.")
+                    document, parent = snapshot.continued(self.store, path, self.branch.id)
+                    return self._commit(act, [Edit(document, path, theirs, parent)])[0]
+                base = known.state if known else None
+                combined = combine(self.store.contents, base, head.state, theirs, head.document)
+                if combined.conflicts or combined.state is None:
+                    raise Conflicted(
+                        f"{path} was changed meanwhile where you changed it too; read it again and repeat the edit.",
+                        combined.conflicts,
+                    )
+                if combined.state == head.state:
+                    return head
+                return self._commit(act, [Edit(head.document, path, combined.state, head.number)])[0]
+
+    def move(self, path: str, to: str, *, act: Act = Act(name="move")) -> Version:
+        """Rename a document; it keeps its identity and history. Raises NotFound, WorkspaceError."""
+        self._check_path(to)
+        with self._placed():
+            self._notice(path)
+            self._notice(to)
+            head = self._existing(path)
+            if path == to:
+                return head
+            return self._commit(act, [Edit(head.document, to, replace(_state(head), path=to), head.number)])[0]
+
+    def delete(self, path: str, *, act: Act = Act(name="delete")) -> Version:
+        """Delete a document; all its versions stay. Raises NotFound."""
+        with self._placed():
+            self._notice(path)
+            head = self._existing(path)
+            return self._commit(act, [Edit(head.document, path, None, head.number)])[0]
+
+    def set_mode(self, path: str, mode: int, *, act: Act = Act(name="mode")) -> Version:
+        """Set a file's permissions (``0o777`` at most). Raises NotFound."""
+        with self._placed():
+            self._notice(path)
+            head = self._existing(path)
+            state = replace(_state(head), mode=REGULAR | mode & 0o777)
+            if head.state == state or _state(head).is_link:
+                return head
+            return self._commit(act, [Edit(head.document, path, state, head.number)])[0]
+
+    def commit(self, act: Act, edits: Sequence[Edit]) -> list[Version]:
+        """Record edits as one instant operation and bring the files to them. Raises Conflicted."""
+        with self._placed():
+            return self._commit(act, edits)
+
+    # -- taking back
+
+    def restore(
+        self,
+        *,
+        cursor: int | None = None,
+        version: Version | None = None,
+        paths: Collection[str] = (),
+        act: Act = Act(kind="restore", name="restore"),
+        expect: str | None = None,
+    ) -> list[Version]:
+        """Make the documents (those at or below ``paths``) equal to a cursor, or one to a version.
+
+        Edits that nobody recorded yet are recorded first, so that nothing is lost; the
+        restore itself can be undone. Raises NotFound, Conflicted; Changed where the plan
+        is not the one with the token ``expect``.
+        """
+        self.catch_up()
+        if version is not None:
+            plan = undo.restore_version(self, version)
+        else:
+            plan = undo.restore(self, self.cursor if cursor is None else cursor, paths)
+        self._check_expected(plan, expect)
+        return self._take_back(plan, act, "restored")
+
+    def revert(
+        self,
+        operations: Collection[int],
+        *,
+        act: Act = Act(kind="revert", name="revert"),
+        consent: bool = False,
+        expect: str | None = None,
+    ) -> list[Version]:
+        """Take out what operations and all they caused did, and keep everything later.
+
+        Raises NeedsConsent where an edit may be somebody else's work, unless ``consent``;
+        Conflicted where later edits overlap, and then nothing is written; Changed where
+        the plan is not the one with the token ``expect``.
+        """
+        family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
+        with self._placed():
+            for path in undo.touched(self, family):
+                try:
+                    self._notice(path)
+                except Blocked:
+                    if self.find(path) is not None:
+                        raise  # else it is deleted, and what stands there now is no document
+            with self.store.transaction():
+                plan = undo.revert(self, family)
+                self._check_expected(plan, expect)
+                if plan.uncertain and not consent:
+                    paths = ", ".join(edit.path for edit in plan.uncertain)
+                    raise NeedsConsent(f"Someone else may have edited {paths} meanwhile; add --yes to revert it.")
+                detail = {"reverts": sorted(operations)} if "target" not in act.detail else {}
+                return self._take_back(plan, replace(act, detail={**detail, **act.detail}), "reverted")
+
+    def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], Plan, str]:
+        """What ``revert`` would do, without doing it, and the plan's token."""
+        family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
+        with suppress(_Dropped), self.store.transaction():
+            plan = undo.revert(self, family)
+            touches, token = undo.preview(self, plan), undo.token(self, plan)
+            raise _Dropped  # contents that were fitted for the preview are not kept
+        return touches, plan, token
+
+    def undo(
+        self,
+        *,
+        session: str | None = None,
+        target: int | None = None,
+        act: Act = Act(kind="undo", name="undo"),
+        expect: str | None = None,
+    ) -> Operation:
+        """Revert the newest top-level act, or ``target``, with all it caused; the undo.
+
+        Raises NotFound, Conflicted where later edits overlap, Changed as ``revert`` does.
+        """
+        return self._revert_one(target or undo.undoable(self, session).id, session, act, expect)
+
+    def redo(
+        self,
+        *,
+        session: str | None = None,
+        target: int | None = None,
+        act: Act = Act(kind="redo", name="redo"),
+        expect: str | None = None,
+    ) -> Operation:
+        """Revert the newest undo, or the undo ``target``; the redo. Raises NotFound, Conflicted, Changed."""
+        return self._revert_one(target or undo.redoable(self, session).id, session, act, expect)
+
+    def scan(
+        self, act: Act = SCAN, *, named: Collection[str] = (), largest: int | None = None, consent: bool = False
+    ) -> Scanned:
+        """Record all that changed on disk since we last looked, as one operation.
+
+        ``named`` paths are captured although ignored or likely secret, now and later;
+        ``largest`` bytes is the limit for a file from now on. A first scan of the home
+        directory, or of one that holds it, raises NeedsConsent without ``consent``.
+        """
+        if self.cursor == 0 and not consent:
+            check_not_too_wide(self.root)
+        if named:
+            coverage.name(self.store, named)
+        if largest is not None:
+            coverage.set_largest(self.store, largest)
+            self._files.largest = largest
+        scanned = self._scan(act)
+        found, self._found = self._found, []
+        return replace(scanned, conflicts=(*found, *scanned.conflicts)) if found else scanned
+
+    def catch_up(self) -> Scanned:
+        """Record what others changed on disk, as nobody's act in particular."""
+        return self._scan(OUTSIDE)
+
+    def fork(self, name: str, *, at: int | None = None, act: Act = Act()) -> Branch:
+        """Add a branch that up to entry ``at`` (by default now) is this one. Raises WorkspaceError."""
+        with self.store.transaction():
+            fork = self.cursor if at is None else at
+            branch = self.store.versions.add_branch(name, self.branch.id, fork)
+            detail = {"branch": branch.id, "parent": self.branch.id, "fork": fork}
+            self.record(replace(act, kind="branch", name=name, detail=detail))
+        return branch
+
+    # -- inside
+
+    def _revert_one(self, target: int, session: str | None, act: Act, expect: str | None) -> Operation:
+        detail = {**act.detail, "target": target}
+        act = replace(act, session=session or act.session, detail=detail)
+        made = self.revert([target], act=act, consent=True, expect=expect)
+        return self.operation(made[0].operation if made else self.record(act))
+
+    def _check_expected(self, plan: Plan, expect: str | None) -> None:
+        if expect is not None and expect != undo.token(self, plan):
+            raise Changed
+
+    def _take_back(self, plan: Plan, act: Act, verb: str) -> list[Version]:
+        if plan.conflicts:
+            paths = ", ".join(sorted({conflict.path for conflict in plan.conflicts}))
+            raise Conflicted(f"Nothing was {verb}: {paths}: {plan.conflicts[0].reason}.", plan.conflicts)
+        return self.commit(act, plan.edits) if plan.edits else []
+
+    def _existing(self, path: str) -> Version:
+        head = self.find(path)
+        if head is None:
+            raise NotFound(f"There is no document at {path}.")
+        return head
+
+    def _check_path(self, path: str) -> None:
+        parts = path.split("/")
+        if any(part in ("", ".", "..") for part in parts) or "\0" in path:
+            raise WorkspaceError(f"{path!r} is not a path inside the workspace.")
+        if any(is_ours(part) for part in parts):
+            raise WorkspaceError(f"{path!r} belongs to version control or to the history itself.")
+
+
+def check_not_too_wide(root: Path) -> None:
+    """Raise NeedsConsent for the home directory and what holds it."""
+    home = Path.home().resolve()
+    if root == home or root in home.parents:
+        raise NeedsConsent(f"{root} holds far more than one piece of work; add --yes to record all of it.")
+
+
+class _Dropped(Exception):
+    pass
+
+
+def _state(version: Version) -> State:
+    assert version.state is not None
+    return version.state

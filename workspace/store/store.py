@@ -1,0 +1,173 @@
+"""The store: one database of journal, versions and contents, with its transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from workspace.errors import Failed, ReadOnly, WorkspaceError
+from workspace.records import INSTANT, PART, Act, Edit, Usage, Version
+from workspace.store import schema
+from workspace.store.contents import Contents
+from workspace.store.engine import Connection, connect
+from workspace.store.journal import Journal
+from workspace.store.location import FILE as FILE
+from workspace.store.versions import Versions
+
+
+class Participant(Protocol):
+    """What is remembered beside the database and saved with each transaction, or forgotten with it."""
+
+    def mark(self) -> tuple[int, int]:
+        """What is unsaved now, to go back to when a transaction is rolled back."""
+        ...
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """Forget what a rolled back transaction had learnt."""
+        ...
+
+    def save(self) -> None:
+        """Write what was learnt, in the open transaction."""
+        ...
+
+    def saved(self) -> None:
+        """The transaction that took it along is durable."""
+        ...
+
+
+class Store:
+    """Journal, versions and contents of one workspace over one connection.
+
+    Nothing here touches the working directory. A store that was opened read-only
+    never writes; many such readers and one writer may be open at once.
+    """
+
+    def __init__(self, connection: Connection, *, read_only: bool = False) -> None:
+        self.db = connection
+        self.read_only = read_only
+        self.contents = Contents(connection)
+        self.journal = Journal(connection, writing=not read_only)
+        self.versions = Versions(connection, self.contents, writing=not read_only)
+        self.disk: Participant | None = None
+        """Knowledge of the working directory that each transaction takes along."""
+        self.folder: Path | None = None
+        """Where the database lies, if it lies in a file."""
+        self._depth = 0
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> Store:
+        """Open the store in ``folder``, creating or migrating it unless it is read only."""
+        if not read_only:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            schema.check_owner(folder / FILE)
+        connection = connect(folder / FILE, read_only=read_only)
+        try:
+            if not read_only:
+                schema.migrate(connection)
+                (folder / FILE).chmod(0o600)
+            else:
+                schema.check_ours(connection)
+                (have,) = connection.execute("PRAGMA user_version").fetchone()
+                if have != len(schema.MIGRATIONS):
+                    raise WorkspaceError(
+                        "This history has another schema than this program; any writing command of the"
+                        " newer program, such as `wukong scan`, brings it up to date."
+                    )
+        except BaseException:
+            connection.close()
+            raise
+        made = cls(connection, read_only=read_only)
+        made.folder = folder
+        return made
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the database and close it."""
+        try:
+            if not self.read_only:
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Failed:
+            pass  # all of it is safe in the log, and the next opening folds it
+        finally:
+            self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durable when the outermost block ends; inner blocks are savepoints.
+
+        Raises Failed where the database cannot be written, ReadOnly.
+        """
+        if self.read_only:
+            raise ReadOnly("This workspace is open for reading only.")
+        outer = self._depth == 0
+        if not outer and not self.db.in_transaction:  # a savepoint would be a transaction of its own now
+            raise Failed("Nothing was saved: a failure before this act has ended the transaction.")
+        name = f"s{self._depth}"
+        self.db.execute("BEGIN IMMEDIATE" if outer else f"SAVEPOINT {name}")
+        mark = self.disk.mark() if self.disk else None
+        self._depth += 1
+        try:
+            yield
+            if outer and self.disk:
+                self.disk.save()
+            self.db.execute("COMMIT" if outer else f"RELEASE {name}")
+        except BaseException as error:
+            self._roll_back(outer, name)
+            if self.disk and mark:
+                self.disk.back_to(mark)
+            if outer and isinstance(error, Failed):
+                raise Failed(f"Nothing was saved. {error}") from error
+            raise
+        finally:
+            self._depth -= 1
+        if outer and self.disk:
+            self.disk.saved()
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._depth > 0
+
+    def record(
+        self,
+        act: Act,
+        edits: Sequence[Edit] = (),
+        *,
+        branch: int,
+        phase: int = INSTANT,
+        operation: int | None = None,
+        outcome: str | None = None,
+        usage: Usage | None = None,
+        payload: bytes | None = None,
+    ) -> tuple[int, list[Version]]:
+        """Write one entry and the versions it makes; ``(entry, versions)``."""
+        if act.operation is not None and phase == INSTANT:
+            phase, operation = PART, act.operation
+        with self.transaction():
+            rows = self.versions.rows_for(edits)
+            payload_id = self.contents.put(payload) if payload is not None else None
+            entry = self.journal.append(
+                act,
+                branch=branch,
+                phase=phase,
+                operation=operation,
+                outcome=outcome,
+                usage=usage,
+                payload=payload_id,
+                payload_digest=self.contents.digest_of(payload_id) if payload_id else None,
+                versions=sorted((row for _, row in rows), key=lambda row: (row[0], row[1])),
+            )
+            return entry, self.versions.insert(entry, branch, rows)
+
+    def _roll_back(self, outer: bool, name: str) -> None:
+        steps = ("ROLLBACK",) if outer else (f"ROLLBACK TO {name}", f"RELEASE {name}")
+        try:
+            for step in steps:
+                if self.db.in_transaction:
+                    self.db.execute(step)
+        except Failed:
+            with suppress(Failed):  # half an act must not stay with those around it: all of it goes
+                self.db.execute("ROLLBACK")
+        self.contents.clear_cache()
+        self.journal.forget_caches()
+        self.versions.forget_caches()

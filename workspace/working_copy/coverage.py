@@ -1,0 +1,107 @@
+"""Coverage: what the versions do not hold and why, kept as data at every cursor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from workspace.records import to_path
+from workspace.store.store import Store
+from workspace.working_copy.walk import LARGEST, Skipped
+
+
+def at(store: Store, branch: int, cursor: int) -> list[Skipped]:
+    """The paths that were passed over as of the cursor, in order; sizes in bytes, None for folders."""
+    rows = store.db.execute(
+        "SELECT p.name, c.reason, c.bytes FROM coverage c JOIN path p ON p.id = c.path"
+        " WHERE c.branch = ? AND c.since <= ? AND (c.until IS NULL OR c.until > ?) ORDER BY p.name",
+        (branch, cursor, cursor),
+    )
+    return [Skipped(to_path(name), reason, size) for name, reason, size in rows.fetchall()]
+
+
+def changes(store: Store, branch: int, skipped: Sequence[Skipped]) -> dict[str, Any]:
+    """What a scan found passed over that differs from the last one: for its entry's detail."""
+    before = {s.path: s for s in at(store, branch, store.journal.last())}
+    now = {s.path: s for s in skipped}
+    out: dict[str, Any] = {}
+    came = [[s.path, s.reason, s.bytes] for path, s in sorted(now.items()) if _other(before.get(path), s)]
+    gone = sorted(before.keys() - now.keys())
+    if came:
+        out["skipped"] = came
+    if gone:
+        out["covered"] = gone
+    return out
+
+
+def apply(store: Store, branch: int, entry: int, change: dict[str, Any]) -> None:
+    """Bring the coverage table up to an entry whose detail says what changed."""
+    for path in [*(row[0] for row in change.get("skipped", ())), *change.get("covered", ())]:
+        store.db.execute(
+            "UPDATE coverage SET until = ? WHERE branch = ? AND path = ? AND until IS NULL",
+            (entry, branch, store.versions.path_id(path)),
+        )
+    for path, reason, size in change.get("skipped", ()):
+        store.db.execute(
+            "INSERT INTO coverage (path, branch, since, reason, bytes) VALUES (?,?,?,?,?)",
+            (store.versions.path_id(path), branch, entry, reason, size),
+        )
+
+
+def named(store: Store) -> list[str]:
+    """Paths the owner asked to capture although ignored or likely secret."""
+    return list(json.loads(_setting(store, "named") or "[]"))
+
+
+def largest(store: Store) -> int:
+    """The size in bytes of the largest file that is captured."""
+    return int(_setting(store, "largest") or LARGEST)
+
+
+def name(store: Store, paths: Iterable[str]) -> None:
+    """Capture these paths from now on."""
+    wanted = {*named(store), *paths}
+    _set(store, "named", json.dumps(sorted(wanted)))
+
+
+def set_largest(store: Store, size: int) -> None:
+    """Capture files up to this many bytes from now on."""
+    _set(store, "largest", str(size))
+
+
+def _other(before: Skipped | None, now: Skipped) -> bool:
+    return before is None or before.reason != now.reason
+
+
+def _setting(store: Store, key: str) -> str | None:
+    row = store.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
+
+
+def _set(store: Store, key: str, value: str) -> None:
+    with store.transaction():
+        store.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)", (key, value))
+
+
+Row = tuple[int, str, int, int | None, str, int | None]
+
+
+def replay(store: Store) -> set[Row]:
+    """The coverage table as the journal gives it: ``(branch, path, since, until, reason, bytes)``."""
+    rows = store.db.execute(
+        "SELECT id, branch, detail FROM entry WHERE detail LIKE '%\"skipped\"%' OR detail LIKE '%\"covered\"%'"
+        " ORDER BY id"
+    ).fetchall()
+    out: set[Row] = set()
+    open_: dict[tuple[int, str], tuple[int, str, int | None]] = {}
+    for entry, branch, packed in rows:
+        detail = json.loads(packed)
+        came = detail.get("skipped", ())
+        for path in [*(row[0] for row in came), *detail.get("covered", ())]:
+            if (before := open_.pop((branch, path), None)) is not None:
+                out.add((branch, path, before[0], entry, *before[1:]))
+        for path, reason, size in came:
+            open_[branch, path] = (entry, reason, size)
+    out.update((branch, path, since, None, why, size) for (branch, path), (since, why, size) in open_.items())
+    return out

@@ -1,0 +1,1 @@
+"""From a cursor to what the panes show: state, layout, frames."""

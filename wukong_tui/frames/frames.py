@@ -1,0 +1,165 @@
+"""One frame: the cursor moved, the document chosen, every visible pane given its page; in a reader's thread."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from runtime.usage.ledger import Ledger
+from widgets.document import DocumentPage
+from workspace import History, Operation, WorkspaceError
+from wukong_tui.frames import cursor_moves
+from wukong_tui.frames.cursor_moves import Target
+from wukong_tui.frames.frame import Approval, Ask, Frame, Move
+from wukong_tui.views import Look
+from wukong_tui.views.blame import BlameView
+from wukong_tui.views.document import DocumentView
+from wukong_tui.views.meter import MeterView
+from wukong_tui.views.plan import PlanView
+from wukong_tui.views.scrubber import Density, ScrubberView
+from wukong_tui.views.talk import TalkView
+from wukong_tui.views.timeline import TimelineView
+from wukong_tui.views.why import WhyView
+
+RECENT = 24
+"""Versions from which it is told which document a loop works on."""
+
+
+class Frames:
+    """Makes frames; lives in the reader's thread with the views and what they have read already."""
+
+    def __init__(self) -> None:
+        density, ledger = Density(), Ledger()
+        self._blame = BlameView()
+        self._why = WhyView(self._blame)
+        self._views: Mapping[str, Any] = {
+            "talk": TalkView(), "plan": PlanView(ledger), "meter": MeterView(ledger), "document": DocumentView(),
+            "timeline": TimelineView(density), "scrubber": ScrubberView(density), "why": self._why,
+        }  # fmt: skip
+        self.story: Callable[[History, str | None, int], Any] | None = None
+        """What is told at a cursor, in a demo."""
+
+    def make(self, history: History, ask: Ask) -> Frame:
+        """The frame that is asked for. Raises WorkspaceError where the history cannot be read."""
+        newest = history.cursor
+        cursor, live, document, pinned = ask.cursor, ask.live, ask.document, ask.pinned
+        cursor = newest if live else min(cursor, newest)
+        notice, stepped = "", False
+        for move in ask.moves:
+            try:
+                target = self._target(history, move, cursor, document, ask)
+            except WorkspaceError as error:
+                notice = str(error)
+                continue
+            notice = target.note or notice
+            live = move.kind == "live" or (live and target.cursor == cursor)
+            pinned = pinned and move.kind != "follow"
+            stepped = move.kind == "version"
+            if move.kind in ("goto", "document") and target.document is not None:
+                document, pinned = target.document, True
+            cursor = target.cursor
+        cursor = newest if live else max(0, min(cursor, newest))
+        if document is None or not (pinned or stepped):
+            document = followed(history, cursor, document, live=live)
+        session = ask.session or newest_session(history, newest)
+        look = Look(cursor, newest, live, session, document, ask.branch, ask.now)
+        pages = {name: self._views[name].load(history, look, need) for name, need in ask.needs.items()}
+        again = "why" in pages and self._why.pending
+        if (page := pages.get("document")) is not None and page.need.blame and page.rows:
+            pages["document"] = self._blamed(history, look, page)
+            again = again or self._blame.pending
+        time = cursor_moves.time_of(history, cursor)
+        versions = 0
+        if document is not None:
+            versions = history.store.versions.history(document, limit=1)[0].number
+        told = self.story(history, session, cursor) if self.story is not None else None
+        asked = approvals(history, ask.asked_since)
+        return Frame(look, pinned, time, versions, pages, asked, ask.asked_since, notice, again, told)
+
+    def _blamed(self, history: History, look: Look, page: DocumentPage) -> DocumentPage:
+        """The page with who made each of its lines, as far as that is known already."""
+        version = history.store.versions.at(look.document or 0, look.branch, look.cursor)
+        lines = [line for line in page.numbers if line is not None]
+        if version is None or not lines:
+            return page
+        first = min(lines)
+        made = self._blame.load(history, look, version, first, max(lines) + 1 - first)
+        column = tuple("" if n is None or n - first >= len(made) else made[n - first] for n in page.numbers)
+        return replace(page, blame=column)
+
+    def _target(self, history: History, move: Move, cursor: int, document: int | None, ask: Ask) -> Target:
+        """Where a move leads. Raises WorkspaceError."""
+        match move.kind:
+            case "version":
+                return cursor_moves.version_step(history, document, ask.branch, cursor, move.count)
+            case "operation":
+                return cursor_moves.operation_step(history, cursor, move.count)
+            case "step":
+                return cursor_moves.plan_step(history, cursor, move.count)
+            case "prompt":
+                return cursor_moves.prompt_step(history, cursor, move.count)
+            case "entry":
+                return Target(move.count)
+            case "first":
+                return cursor_moves.first(history)
+            case "live":
+                return cursor_moves.live(history)
+            case "goto":
+                return cursor_moves.parse_goto(history, move.text, document, ask.branch, cursor, ask.now / 1e6)
+            case "follow":
+                return Target(cursor)
+            case "document":
+                return Target(cursor, move.count)
+
+
+def followed(history: History, cursor: int, document: int | None, *, live: bool) -> int | None:
+    """The document that is in the middle of what happens at the cursor: the one changed last.
+
+    In a loop it is the one that the loop changes most, so that it does not flicker. While
+    looking back the document stays unless the operation at the cursor changed another one.
+    """
+    versions, journal = history.store.versions, history.store.journal
+    recent = versions.newest(cursor, RECENT)
+    if not recent:
+        return document
+    if not live and document is not None:
+        made = {d for d, entry in recent if entry == cursor}
+        if not made or document in made:
+            return document
+    newest_document, entry = recent[0]
+    if document in {d for d, e in recent if e == entry}:
+        return document
+    loop = journal.entry(entry).parent
+    if loop is None or journal.entry(loop).detail.get("capability") != "program":
+        return newest_document
+    same = Counter(d for d, e in recent if journal.entry(e).parent == loop)
+    return max(same, key=lambda d: (same[d], d == document))
+
+
+def newest_session(history: History, newest: int) -> str | None:
+    """The session begun last, if there is any."""
+    found = history.store.journal.nearest(("session",), newest + 1, forward=False)
+    return history.store.journal.entry(found).session if found is not None else None
+
+
+def approvals(history: History, since: int) -> list[Approval]:
+    """The approvals asked for after an entry that still wait for an answer, oldest first."""
+    journal = history.store.journal
+    found: list[Approval] = []
+    at: int | None = since
+    while at is not None and (at := journal.nearest(("approval",), at, forward=True)) is not None:
+        operation = journal.operation(at)
+        if operation.ended is None:
+            found.append(Approval(at, operation.session or "", operation.name or "", _arguments(history, operation)))
+    return found
+
+
+def _arguments(history: History, operation: Operation) -> dict[str, Any]:
+    payload = history.store.journal.entry(operation.id).payload
+    if payload is None:
+        return {}
+    value = json.loads(history.store.contents.get(payload))
+    return value if isinstance(value, dict) else {"": value}

@@ -1,0 +1,79 @@
+"""What the bar, the hints and the prompt's target say: pure functions of what is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from widgets.paint import Line, Span, cells, clip, wrap
+from wukong_tui.actions.motion import where
+from wukong_tui.frames.layout import PANES, shape_of
+from wukong_tui.frames.state import State
+
+if TYPE_CHECKING:
+    from wukong_tui.frames.frame import Frame
+
+LONGEST = 2_000
+"""Characters of a notice that are shown, at most."""
+SHORT = {"talk": "Talk", "plan": "Plan", "meter": "Meter", "document": "Doc", "timeline": "Time"}
+TIME_HINTS = (
+    ("← →", "step"), ("w", "why"), ("?", "help"), ("ctrl+t", "type"), ("G", "LIVE"), ("R", "restore"),
+    ("U", "undo"), ("space", "play"), (", .", "operation"), ("{ }", "prompt"), ("b", "blame"), ("d", "diff"),
+    ("V", "revert"), (":", "go to"), ("/", "search"),
+)  # fmt: skip
+
+
+def bar(
+    state: State, frame: Frame | None, root: Path, size: tuple[int, int], speed: str, waiting: int
+) -> tuple[Line, Line]:
+    """The left and the right of the bar: at the right always where one is; a notice has the left
+    while it stands.
+
+    ``speed`` is what is said of held keys and of playing, ``waiting`` counts what asks for an answer.
+    """
+    width, shape = size[0], shape_of(*size)
+    left: list[Span] = []
+    if shape == "narrow":
+        for number, pane in enumerate(PANES, 1):
+            lit = pane == state.focus
+            left += [(f"{number}", "dim"), (SHORT[pane] + ("•" if lit else " "), "strong" if lit else ""), (" ", "")]
+    else:
+        folder = str(root).replace(str(Path.home()), "~", 1)
+        left += [("wukong", "strong"), (f"  {clip(folder, width // 3, keep='end')}  ", "dim")]
+    right: list[Span] = []
+    if waiting:
+        right.append((f"{waiting:,} waits · ctrl+o ", "accent"))
+    if state.count:
+        right.append((f"{state.count} ", "strong"))
+    if speed:
+        right.append((f"{speed} ", "accent"))
+    if frame is not None:
+        room = width - 4 - cells(left) - cells(right)  # a blank at either end, two between left and right
+        right += where(frame.look, frame.time, min(40 if shape == "narrow" else 80, max(8, room)))
+    if state.notice:
+        left = [(clip(state.notice, width - 5 - cells(right)), "strong")]
+    return left, right
+
+
+def notice(state: State, right: Line, width: int) -> list[Line]:
+    """The rows of a notice that does not fit into the bar beside what stands at its right; none where it does."""
+    lines = state.notice[:LONGEST].split("\n")
+    if len(lines) == 1 and cells([(state.notice, "")]) <= width - 5 - cells(right):
+        return []
+    return [row for line in lines for row in wrap([(line, "bar strong")], width - 2)]
+
+
+def hints(width: int) -> Line:
+    """The keys that matter while looking, as many as there is room for."""
+    line: list[Span] = [(" ", "")]
+    for key, title in TIME_HINTS:
+        piece: list[Span] = [(key, "strong"), (f" {title}   ", "dim")]
+        if cells([*line, *piece]) > width:
+            break
+        line += piece
+    return line
+
+
+def target(state: State) -> str:
+    """Where a prompt would go."""
+    return "→ LIVE" if state.live else f"→ branch from op {state.cursor:,}"
