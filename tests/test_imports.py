@@ -25,8 +25,8 @@ def loaded(statement: str, *names: str) -> list[str]:
     ("statement", "names"),
     [
         ("import workspace", [*INTERFACE, *MODELS, *GIT, *LOOP]),
-        ("import workspace.git", [*INTERFACE, *MODELS, *GIT, *LOOP]),
-        ("import workspace.aio", [*INTERFACE, *MODELS, *GIT]),
+        ("import workspace.operations.git_import", [*INTERFACE, *MODELS, *GIT, *LOOP]),
+        ("import workspace.operations.aio", [*INTERFACE, *MODELS, *GIT]),
         ("import runtime.protocol", [*INTERFACE, *MODELS, *GIT, *LOOP]),
         ("import wukong_tui", ["workspace", "click", *INTERFACE, *MODELS, *GIT, *LOOP]),
         ("import wukong_tui.cli", [*INTERFACE, *MODELS, *GIT, *LOOP, "subprocess"]),
