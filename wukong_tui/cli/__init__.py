@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,15 @@ from workspace.visible import visible
 from wukong_tui.cli.options import given, office_options
 from wukong_tui.cli.place import Place, on_a_terminal
 
-WHERE = {
-    "office": ("office",),
-    "reading": ("status", "log", "show", "diff", "blame"),
-    "acting": ("scan", "restore", "revert", "undo", "redo"),
-    "running": ("run", "sessions", "tokens", "models", "lessons", "host"),
-    "demo": ("demo",),
-    "upkeep": ("verify", "import", "doctor"),
-}
-"""Each module's commands: a module is loaded when one of them is given."""
-MODULES = {name: module for module, names in WHERE.items() for name in names}
+MODULES: Mapping[str, str] = {
+    **{name: name for name in (
+        "blame", "demo", "diff", "doctor", "host", "lessons", "log", "models", "office", "restore", "revert",
+        "run", "scan", "sessions", "show", "status", "tokens", "undo", "verify",
+    )},
+    "import": "import_git",
+    "redo": "undo",
+}  # fmt: skip
+"""The module of each command: it is loaded when the command is given."""
 
 
 class Commands(click.Group):
@@ -38,8 +38,8 @@ class Commands(click.Group):
         if cmd_name not in MODULES:
             return None
         module = import_module(f".{MODULES[cmd_name]}", __name__)
-        commands: tuple[click.Command, ...] = module.COMMANDS
-        return next(command for command in commands if command.name == cmd_name)
+        found = vars(module).values()
+        return next(value for value in found if isinstance(value, click.Command) and value.name == cmd_name)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

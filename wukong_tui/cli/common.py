@@ -15,6 +15,9 @@ import click
 from workspace.times import when
 from workspace.visible import visible
 
+ACCENT: dict[str, Any] = {"fg": "cyan"}
+"""What stands out in a line: a document's version, an operation."""
+
 
 def say(text: str = "", *, lines: bool = False, **style: Any) -> None:
     """A line for a person (``lines``: several), drawn as text whatever it holds."""

@@ -59,6 +59,3 @@ def demo(place: Place, headless: bool, resume: bool, as_json: bool) -> None:
         say(f"It is in {made.root}: `wukong -C {made.root} log` shows it.", dim=True)
     if not rehearsal.succeeded(record):
         raise WorkspaceError("The demo did not end as it should; `wukong log` there shows where.")
-
-
-COMMANDS = (demo,)

@@ -56,6 +56,3 @@ def say_what_goes_on(root: Path, store: Path | None) -> None:
     found = connect.status(root, store)
     if found and (running := found.get("running")):
         note(f"{', '.join(running)} goes on; `wukong` attaches again.")
-
-
-COMMANDS = (office,)

@@ -1,0 +1,60 @@
+"""``wukong host``: the process that does the work and outlives the line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from runtime import protocol
+from wukong_tui.cli.common import emit, json_option, plural, say, stamp
+from wukong_tui.cli.place import Place
+
+
+@click.group()
+def host() -> None:
+    """The process that does the work and outlives the line."""
+
+
+@host.command()
+@json_option
+@click.pass_obj
+def status(place: Place, as_json: bool) -> None:
+    """Whether a host runs here, and what it does."""
+    from runtime.host import connect
+
+    found = connect.status(place.root(), place.store)
+    if as_json:
+        emit(
+            {
+                "running": found is not None,
+                "pid": found["pid"] if found else None,
+                "since": stamp(found["since"]) if found else None,
+                "clients": _others(found) if found else None,
+                "sessions": list(found["running"]) if found else [],
+            }
+        )
+    elif found is None:
+        say("No host runs; it starts when it is needed.")
+    else:
+        running = ", ".join(found["running"]) or "nothing"
+        say(f"Process {found['pid']} with {plural(_others(found), 'client')}; it works on {running}.")
+
+
+def _others(found: Mapping[str, Any]) -> int:
+    """The clients of a host beside the one that asks."""
+    return max(0, int(found["clients"]) - 1)
+
+
+@host.command()
+@click.pass_obj
+def stop(place: Place) -> None:
+    """Interrupt what runs, record it and end the host."""
+    from runtime.host import connect
+
+    if connect.status(place.root(), place.store) is None:
+        say("No host runs.")
+        return
+    connect.call(place.root(), protocol.Stop(), place.store, start=False)
+    say("The host has stopped; all that was done is recorded.")

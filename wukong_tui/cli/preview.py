@@ -1,0 +1,75 @@
+"""Before anything is taken back: show what would happen, and ask."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from workspace import WorkspaceError
+from workspace.visible import visible
+from wukong_tui.cli.common import ACCENT, columns, emit, lines_of, note, plural, say
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
+preview_option = click.option("--dry-run", "-n", is_flag=True, help="Only say what it would do.")
+
+Record = Mapping[str, Any]
+SHOWN = 40
+"""Documents listed at most, where an act touches very many."""
+
+
+def agreed(preview: Record, dry_run: bool, yes: bool, as_json: bool, question: str) -> bool:
+    """Show a preview; whether to go on. Conflicts end it, with status 1."""
+    touches, conflicts = preview["touched"], preview["conflicts"]
+    if conflicts:
+        for conflict in conflicts:
+            where = f", line {conflict['line']}" if conflict["line"] else ""
+            note(f"{conflict['path']}{where}: {conflict['reason']}")
+        raise WorkspaceError(
+            f"Nothing was written: {plural(len(conflicts), 'place')} changed since; edit it by hand or use restore."
+        )
+    if as_json:
+        if dry_run:
+            emit({"touched": [{"document": touch["path"], **_without_path(touch)} for touch in touches]})
+        return not dry_run
+    if not touches:
+        say(preview["note"] or "Nothing to do: it is already so.")
+        return False
+    print_touches(preview)
+    if dry_run:
+        say(f"That would touch {plural(len(touches), 'document')}; this was only a preview.")
+        return False
+    if yes or not sys.stdin.isatty() or confirmed(question, default=True):
+        return True
+    raise WorkspaceError("Nothing was done.")
+
+
+def _without_path(touch: Record) -> Record:
+    return {key: touch[key] for key in ("to", "change", "added", "removed")}
+
+
+def confirmed(question: str, *, default: bool) -> bool:
+    return click.confirm(visible(question), default=default, err=True)
+
+
+def print_touches(preview: Record) -> None:
+    for touch in preview["touched"][:SHOWN]:
+        to = f" → {touch['to']}" if touch["to"] != touch["path"] else ""
+        counts = lines_of(touch["added"], touch["removed"])
+        columns((f"  {touch['change']:7}", ACCENT), f"{touch['path']}{to}  {counts}")
+    say_rest(preview["touched"])
+
+
+def say_rest(rows: Sequence[Any]) -> None:
+    if len(rows) > SHOWN:
+        say(f"  … and {len(rows) - SHOWN:,} more")
+
+
+def say_done(done: Record, verb: str, as_json: bool) -> None:
+    if as_json:
+        emit({key: done[key] for key in ("operation", "versions")})
+    elif done["operation"] is not None:
+        count = plural(len(done["versions"]), "document")
+        say(f"{verb} {count} as op:{done['operation']}; `wukong undo` takes it back.")

@@ -1,0 +1,149 @@
+"""``wukong run``: give a prompt to an agent and watch it work."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from runtime import protocol
+from runtime.models.names import meant
+from runtime.protocol import Advanced, Delta
+from runtime.usage import meter
+from workspace import WorkspaceError
+from workspace.operations.addresses import resolve
+from workspace.operations.workspace import check_not_too_wide
+from wukong_tui.cli.common import emit, json_option, note, say
+from wukong_tui.cli.place import Place
+from wukong_tui.cli.watch import Watch
+
+
+@click.command(short_help="Give a prompt to an agent and watch it work.")
+@click.argument("prompt")
+@click.option("--model", default=None, metavar="NAME", help="The model to ask; `wukong models` lists them.")
+@click.option("--resume", default=None, metavar="SESSION", help="Go on with a session.")
+@click.option("--fork", default=None, metavar="OP", help="Begin anew from where a session stood at OP.")
+@click.option("--yes", "-y", is_flag=True, help="Let it write and run commands in the sandbox without asking.")
+@click.option("--read-only", is_flag=True, help="Let it look and nothing else.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=None, help="Stop before this many tokens.")
+@click.option("--max-cost", type=click.FloatRange(min=0), default=None, metavar="USD", help="Stop before this cost.")
+@click.option("--inside", default="/workspace", show_default=True, metavar="PATH",
+              help="Where the workspace appears in the sandbox.")  # fmt: skip
+@json_option
+@click.pass_obj
+def run(
+    place: Place, prompt: str, model: str | None, resume: str | None, fork: str | None, yes: bool, read_only: bool,
+    max_tokens: int | None, max_cost: float | None, inside: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Give PROMPT to an agent and watch it work; it goes on if the line drops."""
+    if not place.has_history():
+        check_not_too_wide(place.new_root())
+        with place.acting(begin=True) as do:
+            do("scan")
+    entry = None
+    if fork:
+        with place.reading() as history:
+            entry = resolve(history, fork if fork.startswith("op:") else f"op:{fork}").cursor
+    opened = protocol.Open(
+        resume=resume,
+        fork=entry,
+        model=meant(model) if model or not fork else None,  # a fork goes on with the model that was asked there
+        mode="read-only" if read_only else "auto" if yes else "ask",
+        max_tokens=max_tokens,
+        max_cost=None if max_cost is None else round(max_cost * 1e9),
+        inside=inside,
+    )
+    import asyncio
+
+    outcome = asyncio.run(_run(place, opened, prompt, as_json))
+    if outcome != "done":
+        raise WorkspaceError(_why(place, outcome))
+
+
+def _why(place: Place, outcome: str) -> str:
+    if outcome == "limit":
+        return "A limit was reached; --resume with a higher one goes on, `wukong undo` takes back what was done."
+    if outcome == "interrupted":
+        return "Interrupted; what was done stands, and `wukong undo` takes it back."
+    return f"It ended as {outcome}; `wukong log` shows where, `wukong undo` takes it back."
+
+
+async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) -> str:
+    import asyncio
+
+    from runtime.host.client import Client
+
+    root = place.root()
+    async with Client.connect(root, store=place.store) as client:
+        await client.call(protocol.Attach())
+        session = await client.call(opened)
+        with place.reading() as history:
+            before = history.cursor
+            operation = await client.call(protocol.Prompt(session, prompt))
+            watch = Watch(place, history, session, operation, as_json, entry=before)
+            if as_json:
+                emit({"event": "begun", "session": session, "operation": operation})
+            try:
+                await _follow(client, watch)
+            except asyncio.CancelledError:
+                await client.call(protocol.Interrupt(session))
+                await _follow(client, watch)
+            _say_end(watch)
+    return watch.outcome or "unknown"
+
+
+async def _follow(client: Any, watch: Watch) -> None:
+    watch.advance()
+    await _ask_person(client, watch)
+    if watch.outcome is not None:
+        return
+    async for event in client.events():
+        if isinstance(event, Delta):
+            watch.text(event)
+        elif isinstance(event, Advanced):
+            watch.advance()
+            await _ask_person(client, watch)
+        if watch.outcome is not None:
+            return
+
+
+async def _ask_person(client: Any, watch: Watch) -> None:
+    """Put what waits for a person to the person at this terminal; without one it is refused."""
+    import asyncio
+
+    while watch.asking:
+        id_ = watch.asking.pop(0)
+        waiting = {a["approval"]: a for a in (await client.call(protocol.Attach()))["approvals"]}
+        if id_ not in waiting:
+            continue
+        asked = waiting[id_]
+        if watch.as_json or not sys.stdin.isatty():
+            reason = "nobody is there to ask; --yes allows it"
+            await client.call(protocol.Answer(id_, "no", reason))
+            note(f"{asked['capability']} was refused: {reason}.")
+            continue
+        say(f"{asked['capability']} wants to run with exactly:", fg="cyan")
+        for name, value in asked["arguments"].items():
+            say(f"  {name}: {value}", lines=True)
+        answer = await asyncio.to_thread(
+            click.prompt, "[y]es, once; for this [s]ession; or [n]o", type=click.Choice(["y", "o", "s", "n"]),
+            show_choices=False,
+        )  # fmt: skip
+        reason = await asyncio.to_thread(click.prompt, "Why", default="", show_default=False) if answer == "n" else ""
+        allow = {"y": "once", "o": "once", "s": "session", "n": "no"}[answer]
+        await client.call(protocol.Answer(id_, allow, reason))  # type: ignore[arg-type]
+
+
+def _say_end(watch: Watch) -> None:
+    history, total = watch.history, meter.of_family(watch.history, watch.prompt)
+    operation = history.operation(watch.prompt)
+    if watch.as_json:
+        emit({"event": "end", "session": watch.session, "operation": watch.prompt, "outcome": watch.outcome,
+              "tokens": total.record(), "error": operation.detail.get("error")})  # fmt: skip
+        return
+    if error := operation.detail.get("error"):
+        note(str(error))
+    cost = f", {total.cost / 1e9:.4f} USD" if total.calls and not total.unpriced else ""
+    back = "; `wukong undo` takes it back"
+    say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {total.text()} tokens{cost}{back}.", dim=True)

@@ -1,0 +1,60 @@
+"""``wukong scan``: record what changed on disk."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from workspace import NeedsConsent, Skipped, WorkspaceError
+from workspace.operations.workspace import check_not_too_wide
+from wukong_tui.cli.common import ACCENT, columns, emit, json_option, lines_of, note, plural, say, size
+from wukong_tui.cli.coverage import print_coverage
+from wukong_tui.cli.place import Place
+from wukong_tui.cli.preview import SHOWN, Record, confirmed, say_rest
+
+
+@click.command(short_help="Record what changed on disk.")
+@click.option("--include", "named", metavar="PATH", multiple=True,
+              help="Record PATH although it is ignored or likely secret; may be repeated.")  # fmt: skip
+@click.option("--largest", metavar="MIB", type=click.IntRange(min=1), default=None,
+              help="Record files up to this size from now on.  [default: 64]")  # fmt: skip
+@click.option("--yes", "-y", is_flag=True, help="Yes, record even my whole home directory.")
+@json_option
+@click.pass_obj
+def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_json: bool) -> None:
+    """Record what changed on disk; the first scan begins the history."""
+    if not yes and not place.has_history():
+        try:
+            check_not_too_wide(place.new_root())
+        except NeedsConsent as error:  # asked before anything is begun there
+            if as_json or not sys.stdin.isatty():
+                raise
+            yes = confirmed(f"{error} Record it?", default=False)
+            if not yes:
+                raise WorkspaceError("Nothing was done.") from None
+    with place.acting(begin=True) as do:
+        found = do("scan", named=named, largest=largest * 1024 * 1024 if largest else None, consent=yes)
+    if as_json:
+        emit({key: found[key] for key in ("operation", "files", "bytes", "versions", "skipped")})
+    else:
+        _say_scanned(found)
+    for conflict in found["conflicts"]:
+        note(f"{conflict['path']}: {conflict['reason']}; what is on disk was kept.")
+
+
+def _say_scanned(found: Record) -> None:
+    versions = found["versions"]
+    if begun := found["begun"]:
+        say(f"Recorded {plural(found['files'], 'file')}, {size(found['bytes'])}, of {begun['root']}.")
+        say(f"The history is in {begun['folder']}.", dim=True)
+        print_coverage([Skipped(**skipped) for skipped in found["skipped"]])
+    elif not versions:
+        say("Nothing had changed.")
+    else:
+        for version in versions[:SHOWN]:
+            counts = lines_of(version["added"], version["removed"])
+            columns((f"  {version['change']:7}", ACCENT), f"{version['document']}@{version['version']}  {counts}")
+        say_rest(versions)
+        say(f"Recorded {plural(len(versions), 'change')} as op:{found['operation']}.")

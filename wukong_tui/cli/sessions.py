@@ -1,0 +1,58 @@
+"""``wukong sessions``: the conversations of this workspace."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from runtime.usage import meter
+from workspace import History
+from wukong_tui.cli.common import ACCENT, cell, clock, columns, emit, json_option, plural, say, stamp
+from wukong_tui.cli.place import Place
+
+
+@click.command(short_help="The conversations of this workspace.")
+@json_option
+@click.pass_obj
+def sessions(place: Place, as_json: bool) -> None:
+    """The conversations of this workspace, newest first (--json: oldest first)."""
+    with place.reading() as history:
+        rows = [_session_row(history, id_) for id_ in history.store.journal.of_kind("session")]
+        if as_json:
+            for row in rows:
+                emit(row)
+            return
+        for row in reversed(rows):
+            last = datetime.fromisoformat(row["last"]).timestamp()
+            columns(
+                (f"{row['session']:8}", ACCENT),
+                f"{clock(round(last * 1e6))}  {cell(row['model'], 24)}  "
+                f"{plural(row['prompts'], 'prompt'):>11}  {row['title'] or ''}",
+                cut=True,
+            )
+        if not rows:
+            say("No sessions yet: `wukong run PROMPT` begins one.")
+
+
+def _session_row(history: History, id_: int) -> dict[str, Any]:
+    journal = history.store.journal
+    operation = journal.operation(id_)
+    name = operation.session or ""
+    prompts = journal.of_kind("prompt", session=name)
+    newest = journal.operation(prompts[-1]) if prompts else operation
+    first = journal.operation(prompts[0]).name if prompts else None
+    total = meter.total(meter.calls(history, session=name))
+    return {
+        "session": name,
+        "model": operation.detail.get("model", "?"),
+        "mode": operation.detail.get("mode"),
+        "prompts": len(prompts),
+        "title": first,
+        "started": stamp(operation.started),
+        "last": stamp(newest.ended or newest.started),
+        "outcome": newest.outcome if prompts else None,
+        "fork": operation.detail.get("fork"),
+        "tokens": total.record(),
+    }
