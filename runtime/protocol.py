@@ -8,8 +8,10 @@ idempotent, and ``Attach`` returns all that is needed to go on.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from workspace.errors import WorkspaceError
 
@@ -79,7 +81,7 @@ class Answer:
 class Act:
     """An act on the workspace: scan, restore, revert, undo, redo; ``arguments`` as its command takes them."""
 
-    name: Literal["scan", "restore", "revert", "undo", "redo", "continue"]
+    name: Literal["scan", "restore", "revert", "undo", "redo"]
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
@@ -152,9 +154,55 @@ def decode(line: bytes) -> tuple[Any, int | None]:
         record = json.loads(line)
         kind = _TYPES[record.pop("type")]
         number = record.pop("number", None) if kind is not Reply else None
-        known = {f.name for f in fields(kind)}
-        if not set(record) <= known:
-            raise ProtocolError(f"{kind.__name__} has no {', '.join(sorted(set(record) - known))}.")
+        _check(kind, record)
         return kind(**record), number
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"This is no message of protocol {VERSION}: {error}.") from error
+
+
+def _check(kind: type, record: dict[str, Any]) -> None:
+    """See that a record has exactly the fields of a message, each of its type. Raises ProtocolError."""
+    known = _fields(kind)
+    if not set(record) <= set(known):
+        raise ProtocolError(f"{kind.__name__} has no {', '.join(sorted(set(record) - set(known)))}.")
+    for name, (hint, required) in known.items():
+        if name not in record:
+            if required:
+                raise ProtocolError(f"{kind.__name__}: {name} is missing.")
+        elif not _fits(record[name], hint):
+            raise ProtocolError(f"{kind.__name__}: {name} has to be {_described(hint)}.")
+
+
+@cache
+def _fields(kind: type) -> dict[str, tuple[Any, bool]]:
+    """The type of each field of a message, and whether it must be given."""
+    hints = get_type_hints(kind)
+    return {
+        f.name: (hints[f.name], f.default is MISSING and f.default_factory is MISSING)
+        for f in fields(kind)
+    }  # fmt: skip
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is of a type: one of ours above, no more of typing than those use."""
+    if hint is Any:
+        return True
+    origin = get_origin(hint)
+    if origin is Literal:
+        return isinstance(value, str) and value in get_args(hint)
+    if origin is UnionType:
+        return any(_fits(value, part) for part in get_args(hint))
+    if origin is dict:
+        return isinstance(value, dict)
+    return type(value) is hint  # a bool is no int, though Python takes it for one
+
+
+_NAMES = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", NoneType: "null"}
+
+
+def _described(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(get_args(hint))
+    if get_origin(hint) is UnionType:
+        return " or ".join(_described(part) for part in get_args(hint))
+    return _NAMES[get_origin(hint) or hint]

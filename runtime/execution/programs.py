@@ -35,7 +35,7 @@ async def carry_out(session: Session, act: Act, arguments: Arguments, payload: b
         nonlocal calls
         calls = _Calls(session, replace(act, parent=operation, detail={}, decision=None))
         signatures = {name: tuple(capability.parameters) for name, capability in OFFERED.items()}
-        async with RpcServer(many=calls.many, signatures={**signatures, "help": ("name",)}, later=CHANGING) as door:
+        async with RpcServer(calls.many, signatures={**signatures, "help": ("name",)}, later=CHANGING) as door:
             if not boxed:
                 return await known_programs.run(door, text, scratch=scratch, seconds=seconds)
             return await door.run(

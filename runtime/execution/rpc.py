@@ -50,34 +50,27 @@ class Answer:
     error: str | None = None
 
 
-Execute = Callable[[str, dict[str, Any]], Awaitable[Any]]
 ExecuteMany = Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
 
 
 class RpcServer:
     """Carries out the calls of one program, in the order of each connection.
 
-    Give ``many``, which carries out a batch in order and answers when all of it is
-    durable: while one batch is being committed the next arrives, so that calls share
-    commits. Or give ``execute``, of which the calls of a batch run at the same time,
-    started in order; a WorkspaceError is the answer of its call. ``signatures`` names
-    the parameters of each capability in their order, ``later`` those whose answer a
-    program need not wait for. Use it with ``async with``, and ``run`` the program.
+    ``many`` carries out a batch in order and answers when all of it is durable: while
+    one batch is being committed the next arrives, so that calls share commits.
+    ``signatures`` names the parameters of each capability in their order, ``later`` those
+    whose answer a program need not wait for. Use it with ``async with``, and ``run`` the program.
     """
 
     def __init__(
         self,
-        execute: Execute | None = None,
+        many: ExecuteMany,
         *,
-        many: ExecuteMany | None = None,
         signatures: Mapping[str, Sequence[str]] = {},
         later: Collection[str] = (),
         folder: Path | None = None,
     ) -> None:
-        if (execute is None) == (many is None):
-            raise ValueError("a door needs either execute or many")
-        self._execute = execute
-        self._many = many if many is not None else self._each
+        self._many = many
         hello = {"door": 1, "signatures": {k: list(v) for k, v in signatures.items()}, "later": sorted(later)}
         self._hello = json.dumps(hello, separators=(",", ":")).encode("ascii") + b"\n"
         self._folder = folder
@@ -236,18 +229,6 @@ class RpcServer:
             self.failed += answer.error is not None
             out.append(line)
         return b"".join(out)
-
-    async def _each(self, calls: Sequence[Call]) -> list[Answer]:
-        return await asyncio.gather(*(self._one(call) for call in calls))
-
-    async def _one(self, call: Call) -> Answer:
-        assert self._execute is not None
-        try:
-            return Answer(await self._execute(call.name, call.arguments))
-        except WorkspaceError as error:
-            return Answer(error=str(error))
-        except Exception as error:  # noqa: BLE001 - it belongs to who asked
-            return Answer(error=f"{type(error).__name__}: {error}")
 
 
 class _Lines:

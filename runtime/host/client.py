@@ -1,4 +1,4 @@
-"""Reaching a host: over the socket of its host, or in process; the same interface either way."""
+"""Reaching a host over its socket."""
 
 from __future__ import annotations
 
@@ -8,39 +8,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from socket import socket
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from runtime.host.connect import HostGone, call, dial, status
-from runtime.host.core import Core
+from runtime.host.core import IDLE
 from runtime.host.endpoint import LINE
 from runtime.host.feed import Feed
-from runtime.host.launch import CORE, IDLE
+from runtime.host.launch import CORE
 from runtime.protocol import Attach, Command, Event, Reply, decode, encode
 from workspace import WorkspaceError
 
-__all__ = ["Caller", "Client", "HostGone", "LocalClient", "call", "status"]
+__all__ = ["Client", "HostGone", "call", "status"]
 
 BACKLOG = 4 * 1024 * 1024
 """Characters of text in flight that wait for a slow reader of ``events``, at most."""
-
-
-class Caller(Protocol):
-    """What an interface needs of an office, wherever it runs."""
-
-    async def call(self, command: Command) -> Any:
-        """Give a command and wait for its answer. Raises WorkspaceError, HostGone.
-
-        After ``Attach``, and only then, ``events`` has something to tell.
-        """
-        ...
-
-    def events(self) -> AsyncIterator[Event]:
-        """The events since ``Attach``, joined where they come faster than they are read. Raises HostGone.
-
-        A Delta that begins beyond what is known of its text says that some were dropped:
-        ``Attach`` again. One reader at a time.
-        """
-        ...
 
 
 class Client:
@@ -86,7 +67,8 @@ class Client:
     async def call(self, command: Command) -> Any:
         """Give a command and wait for its answer. Raises WorkspaceError, HostGone.
 
-        A call that is cancelled is carried out all the same.
+        A call that is cancelled is carried out all the same. After ``Attach``, and only
+        then, ``events`` has something to tell.
         """
         if self._gone:
             raise HostGone
@@ -100,7 +82,11 @@ class Client:
         return await future
 
     async def events(self) -> AsyncIterator[Event]:
-        """The events since ``Attach``. Raises HostGone."""
+        """The events since ``Attach``, joined where they come faster than they are read. Raises HostGone.
+
+        A Delta that begins beyond what is known of its text says that some were dropped:
+        ``Attach`` again. One reader at a time.
+        """
         async for event in _told(self._feed):
             yield event
         raise HostGone
@@ -143,46 +129,6 @@ class Client:
             future.set_result(reply.value)
         else:
             future.set_exception(WorkspaceError(reply.error))
-
-
-class LocalClient:
-    """An office in this process, for tests and demos; every message goes through its wire form."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._feed = Feed(core.texts)
-        self._unsubscribe: Callable[[], None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._end()
-        self._feed.end()
-
-    async def call(self, command: Command) -> Any:
-        """Give a command and wait for its answer. Raises WorkspaceError."""
-        given, number = decode(encode(command, 0))
-        if isinstance(command, Attach):
-            self._end()
-            self._feed.hold()
-            self._unsubscribe = self._core.subscribe(self._feed.put)
-        value = await self._core.handle(given)
-        if isinstance(command, Attach):
-            texts = self._feed.resume(value.get("entry") or 0)
-            value = {**value, "texts": [{"operation": operation, "text": text} for operation, text in texts]}
-        reply, _ = decode(encode(Reply(number or 0, value)))
-        return reply.value
-
-    async def events(self) -> AsyncIterator[Event]:
-        """The events since ``Attach``."""
-        async for event in _told(self._feed):
-            yield event
-
-    def _end(self) -> None:
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
 
 
 async def _told(feed: Feed) -> AsyncIterator[Event]:

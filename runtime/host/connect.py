@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime.host import endpoint, launch
-from runtime.host.launch import CORE, IDLE
+from runtime.host.core import IDLE
+from runtime.host.launch import CORE
 from runtime.protocol import VERSION, Command, Reply, Status, decode, encode
 from workspace import NotFound, WorkspaceError
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +13,7 @@ from typing import Any
 from runtime.host.core import Core
 from runtime.host.endpoint import LINE, other_version
 from runtime.host.feed import Feed
+from runtime.log import logger, where
 from runtime.protocol import VERSION, Attach, Command, ProtocolError, Reply, decode, encode
 from workspace import WorkspaceError
 
@@ -26,8 +25,7 @@ UNREAD_BYTES = 64 * 1024 * 1024
 FAREWELL = 2.0
 """Seconds in which a client may take its last replies when the host leaves."""
 
-log = logging.getLogger("wukong.host")
-"""What happens to the host: never a prompt, a document's text or a key."""
+log = logger("host")
 
 Begin = Callable[["Connection", Command, int], "asyncio.Task[None]"]
 
@@ -173,11 +171,6 @@ class Connection:
         finally:
             self.abort()
             self._sent.set()
-
-
-def where(error: BaseException) -> str:
-    """The kind of an error and the lines of code it came through: its message may hold a document's text."""
-    return f": {type(error).__name__}\n" + "".join(traceback.format_tb(error.__traceback__))
 
 
 def failure(doing: str, error: Exception) -> str:

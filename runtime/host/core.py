@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from runtime.protocol import Command, Event
 
+IDLE = 2.0
+"""Seconds after which a host that was started on demand, and that nobody needs, leaves."""
+
 
 class Core(Protocol):
     """The office that a host serves. All of it is called in the thread of the host's event loop."""

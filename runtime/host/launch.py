@@ -26,14 +26,14 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from runtime import log
 from runtime.host import endpoint
+from runtime.host.core import IDLE
 from runtime.protocol import VERSION
 from workspace import WorkspaceError
 
 CORE = "runtime.host.sessions:Sessions"
 """What a host serves: ``module:name``, called with the folder and ``store=``."""
-IDLE = 2.0
-"""Seconds after which a host that was started on demand, and that nobody needs, leaves."""
 PATIENCE = 60.0
 """Seconds for a host to start: it may have a crash to recover from."""
 LOG_BYTES = 128 * 1024
@@ -132,28 +132,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import asyncio  # here, where the process is the host: a client that starts one needs none of it
 
-    from runtime.host.connection import log, where
     from runtime.host.server import host
+
+    said = log.logger("host")
 
     try:
         root, store = endpoint.places(options.root, options.store)
         store.mkdir(parents=True, exist_ok=True, mode=0o700)
         _log_to(store)
-        log.info("process %d, protocol %d, Python %s", os.getpid(), VERSION, platform.python_version())
+        said.info("process %d, protocol %d, Python %s", os.getpid(), VERSION, platform.python_version())
         core = _load(options.core)(root, store=store)
         idle = options.idle if options.idle >= 0 else None
 
         def ready() -> None:
-            log.info("ready")
+            said.info("ready")
             tell(ready=os.getpid())
 
         asyncio.new_event_loop().run_until_complete(host(core, store, idle=idle, ready=ready))
     except WorkspaceError as error:
-        log.error("ended%s", where(error))
+        said.error("ended%s", log.where(error))
         tell(error=str(error))
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, its starter waits for a sentence
-        log.error("ended%s", where(error))
+        said.error("ended%s", log.where(error))
         tell(error=f"The host failed: {type(error).__name__}: {error}.")
         return 1
     return 0

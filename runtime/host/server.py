@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.host import endpoint
-from runtime.host.connection import FAREWELL, Connection, failure, log, where
-from runtime.host.core import Core
-from runtime.host.launch import IDLE
+from runtime.host.connection import FAREWELL, Connection, failure, log
+from runtime.host.core import IDLE, Core
+from runtime.log import where
 from runtime.protocol import VERSION, Attach, Command, Reply, Status, Stop, encode
 from workspace import WorkspaceError
 

@@ -17,6 +17,7 @@ from runtime.agent import loop
 from runtime.agent.session import Session
 from runtime.dispatch.policy import Policy
 from runtime.host import acts
+from runtime.log import logger, where
 from runtime.models.base import Model
 from runtime.models.choose import choose
 from runtime.protocol import Advanced, Command, Event
@@ -27,6 +28,7 @@ from workspace.operations.aio import Reader, Writer
 
 T = TypeVar("T")
 Chooser = Callable[[str | None], Model]
+_log = logger("sessions")
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class _Approval:
 
 
 class Sessions:
-    """One workspace's sessions, the only writer among them; see runtime.server.Core.
+    """One workspace's sessions, the only writer among them; see runtime.host.core.Core.
 
     ``choose`` makes the model of a name; ``principal`` is on whose behalf things happen.
     """
@@ -162,12 +164,13 @@ class Sessions:
             raise
         finally:
             del self._approvals[operation]
+        allowed = allow in ("once", "session")  # whatever else is said is no
         if allow == "session":
             session.policy.grant(capability)
-        outcome = "refused" if allow == "no" else "done"
+        outcome = "done" if allowed else "refused"
         detail = {"allow": allow, **({"reason": reason} if reason else {})}
         await self.write(lambda work: work.end(operation, outcome, detail=detail))
-        return allow != "no", reason
+        return allowed, reason
 
     def emit(self, event: Event) -> None:
         """Tell whoever watches."""
@@ -280,8 +283,10 @@ class Sessions:
     async def _work(self, session: Session) -> None:
         while session.queue:
             operation, _ = session.queue.popleft()
-            with suppress(Exception):  # recorded as the prompt's outcome; the next one goes on
+            try:
                 await loop.work_on(session, operation)
+            except Exception as error:  # noqa: BLE001 - recorded as the prompt's outcome; the next one goes on
+                _log.error("session %s, op:%d failed%s", session.name, operation, where(error))
 
     def _hold(self, session: Session, held: bool) -> bool:
         if held:

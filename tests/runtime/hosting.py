@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from runtime.host import endpoint
-from runtime.host.client import Caller, Client, call
+from runtime.host.client import Client, call
 from runtime.protocol import Act, Advanced, Delta, Event, Prompt
 from workspace import History, Operation
 from workspace.store import location
@@ -138,7 +138,7 @@ def is_running(pid: int) -> bool:
 class Watcher:
     """A listener that puts texts together as an interface would."""
 
-    def __init__(self, client: Caller, snapshot: dict[str, Any]) -> None:
+    def __init__(self, client: Client, snapshot: dict[str, Any]) -> None:
         self.events: AsyncIterator[Event] = client.events()
         self.texts: dict[int, str] = {}
         self.entry = 0
@@ -177,6 +177,6 @@ class Watcher:
 def begin(root: str) -> None:
     """Start a run as a command line would: give the command, say its operation, go."""
     operation = call(root, Prompt("s1", "say:100 wait:go say:100"), core=CORE, idle=60.0)
-    while call(root, Act("continue", {"name": ""}), start=False)["typed"] < 100:
+    while call(root, Act("redo", {"name": ""}), start=False)["typed"] < 100:
         pass
     print(operation)

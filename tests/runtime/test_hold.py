@@ -11,7 +11,6 @@ import pytest
 
 from runtime.agent.session import Session
 from runtime.execution import sandbox
-from runtime.host.client import LocalClient
 from runtime.host.sessions import Sessions
 from runtime.protocol import Attach, Hold, Interrupt, Prompt
 from workspace.operations.verify import verify
@@ -52,16 +51,16 @@ async def held(desk: Sessions, session: Session) -> None:
 
 async def test_a_held_session_asks_no_model_until_it_is_let_go(folder: Path, tmp_path: Path) -> None:
     script = write_cassette(tmp_path / "tape.toml", [turn("Done.")])
-    async with office(folder, script) as desk, LocalClient(desk) as client:
+    async with office(folder, script) as desk:
         session = await begin(desk)
-        assert await client.call(Hold(session.name, True)) is True
-        await client.call(Prompt(session.name, "Do it."))
+        assert await desk.handle(Hold(session.name, True)) is True
+        await desk.handle(Prompt(session.name, "Do it."))
         await rounds(desk)
         assert session.busy
         assert await operations(desk, "model") == []
-        (listed,) = (await client.call(Attach()))["sessions"]
+        (listed,) = (await desk.handle(Attach()))["sessions"]
         assert listed["held"] is True
-        assert await client.call(Hold(session.name, False)) is False
+        assert await desk.handle(Hold(session.name, False)) is False
         assert session.running is not None
         await session.running
         assert [call.outcome for call in await operations(desk, "model")] == ["done"]

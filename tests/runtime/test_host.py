@@ -41,7 +41,7 @@ def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 
 def go_on(name: str = "go") -> Act:
-    return Act("continue", {"name": name})
+    return Act("redo", {"name": name})
 
 
 async def finish(place: Place, client: Client, operation: int, pieces: int) -> None:
@@ -279,9 +279,7 @@ class Slow(Typist):
 
 
 async def test_who_starts_a_host_and_is_killed_leaves_it_to_the_next(place: Place) -> None:
-    program = (
-        f"from runtime.dial import dial; dial({str(place.root)!r}, core='tests.runtime.test_host:Slow', idle=60)"
-    )
+    program = f"from runtime.host.connect import dial; dial({str(place.root)!r}, core='tests.runtime.test_host:Slow', idle=60)"
     with socket.socket(socket.AF_UNIX) as gate:
         gate.bind(str(place.sockets / "gate"))
         gate.listen()
@@ -341,7 +339,7 @@ async def test_a_host_that_cannot_start_says_why_to_who_starts_it(place: Place, 
 async def test_a_host_that_dies_while_it_starts_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(WorkspaceError, match=r"did not start; `.* -m runtime\.launch --root .*` shows why"):
+    with pytest.raises(WorkspaceError, match=r"did not start; `.* -m runtime\.host\.launch --root .*` shows why"):
         async with place.connect():
             pass
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
@@ -368,7 +366,7 @@ def test_the_command_line_gives_one_command_and_waits_for_its_answer(place: Plac
     assert said is not None
     assert said["running"] == [f"op:{operation}"]
     with pytest.raises(WorkspaceError, match="The typist has no"):
-        call(place.root, Act("redo"), start=False)
+        call(place.root, Act("revert"), start=False)
     with ended(place.host):
         assert call(place.root, Stop(), start=False) == "stopping"
     assert status(place.root) is None

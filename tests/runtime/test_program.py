@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 
 import runtime.execution.wk
 from runtime.execution import rpc, sandbox
-from runtime.execution.rpc import Answer, Call, RpcServer
+from runtime.execution.rpc import Answer, Call, ExecuteMany, RpcServer
 from runtime.execution.sandbox import Limits, Ran
 from workspace import Act, History, NotFound, WorkspaceError
 from workspace.operations.aio import Writer
@@ -25,6 +25,23 @@ REASON = sandbox.available()
 needs = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 CLIENT = Path(runtime.execution.wk.__file__).with_name("wk.py")
 SIGNATURES = {"read": ["path", "lines"], "write": ["path", "text"], "delete": ["path"]}
+
+
+def each(execute: Callable[[str, dict[str, Any]], Awaitable[Any]]) -> ExecuteMany:
+    """Carries out the calls of a batch at the same time, started in order."""
+
+    async def one(call: Call) -> Answer:
+        try:
+            return Answer(await execute(call.name, call.arguments))
+        except WorkspaceError as error:
+            return Answer(error=str(error))
+        except Exception as error:  # noqa: BLE001 - it belongs to who asked
+            return Answer(error=f"{type(error).__name__}: {error}")
+
+    async def many(calls: Sequence[Call]) -> list[Answer]:
+        return await asyncio.gather(*(one(call) for call in calls))
+
+    return many
 
 
 class Office:
@@ -53,7 +70,7 @@ class Office:
         return "".join(lines[: arguments.get("lines", len(lines))])
 
     def door(self, **options: Any) -> RpcServer:
-        return RpcServer(self.execute, signatures=SIGNATURES, later=["write", "delete"], **options)
+        return RpcServer(each(self.execute), signatures=SIGNATURES, later=["write", "delete"], **options)
 
     async def run(self, *argv: str, folder: Path, **options: Any) -> Ran:
         async with self.door() as door:
@@ -111,7 +128,7 @@ for n in range(1500):
 last = wk.write("floor.txt", "the end\\n")
 print(last)
 """
-        async with RpcServer(many=many, signatures=SIGNATURES, later=["write"]) as door:
+        async with RpcServer(many, signatures=SIGNATURES, later=["write"]) as door:
             ran = await door.run(["python3", "-c", text], workspace=folder)
     assert (ran.status, ran.output) == (0, b"1501\n")
     assert max(sizes) <= rpc.BATCH
@@ -290,7 +307,7 @@ except TimeoutError:
     pass
 print(sent, flush=True)
 """
-    async with RpcServer(many=many) as door:
+    async with RpcServer(many) as door:
         ran = await door.run(["python3", "-c", text], workspace=folder, on_output=lambda _: held.set())
     sent = int(ran.output)
     assert sent < 4 << 20  # what the door reads ahead and the sockets hold, not all that there was
@@ -309,7 +326,7 @@ async def test_cancelling_stops_the_program_and_what_it_had_still_asked(folder: 
         return [Answer()] * len(calls)
 
     async def work() -> None:
-        async with RpcServer(many=many, later=["write"]) as door:
+        async with RpcServer(many, later=["write"]) as door:
             await door.run(["python3", "-c", "import wk\nwhile True: wk.call('write')"], workspace=folder)
 
     task = asyncio.create_task(work())
@@ -480,7 +497,7 @@ async def test_answers_that_cannot_be_sent_and_faults_of_the_host_are_errors_of_
 
     call = b'{"id": "%s", "name": "%s"}\n'
     names = [b"fault", b"refused", b"odd", b"fine"]
-    async with RpcServer(execute) as door:
+    async with RpcServer(each(execute)) as door:
         answers = await talk(door, b"".join(call % (name, name) for name in names), 4)
     assert [answer["id"] for answer in answers] == ["fault", "refused", "odd", "fine"]
     assert answers[0]["error"] == "ZeroDivisionError: ours"
@@ -494,7 +511,7 @@ async def test_a_batch_that_fails_as_a_whole_fails_each_of_its_calls() -> None:
     async def many(calls: Sequence[Call]) -> list[Answer]:
         raise WorkspaceError("The disk is full.")
 
-    async with RpcServer(many=many) as door:
+    async with RpcServer(many) as door:
         answers = await talk(door, b'{"id": 1, "name": "a"}\nx\n{"id": 2, "name": "a"}\n', 3)
     assert [answer.get("error") for answer in answers][::2] == ["The disk is full."] * 2
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from runtime.host import endpoint
-from runtime.host.client import Caller, Client, HostGone, LocalClient, status
+from runtime.host.client import Client, HostGone, status
 from runtime.host.connection import PIPELINE, UNREAD
 from runtime.host.endpoint import LINE
 from runtime.host.server import Server
@@ -85,60 +85,49 @@ class Raw:
         return message
 
 
-async def alone(client: Caller) -> None:
+async def alone(client: Client) -> None:
     """Wait until no other client is there."""
     while (await client.call(Status()))["clients"] > 1:
         pass
 
 
-# -- commands and events, in process and over the socket
+# -- commands and events, over the socket
 
 
 @asynccontextmanager
-async def over_socket(place: Place) -> AsyncIterator[Caller]:
+async def over_socket(place: Place) -> AsyncIterator[Client]:
     async with serving(place), Client.connect(place.root, start=False) as client:
         yield client
 
 
-@asynccontextmanager
-async def in_process(place: Place) -> AsyncIterator[Caller]:
-    core = Typist(place.root, place.store)
-    await core.start()
-    try:
-        async with LocalClient(core) as client:
-            yield client
-    finally:
-        await core.close()
-
-
-@pytest.fixture(params=[over_socket, in_process])
-async def caller(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[Caller]:
-    async with request.param(place) as client:
+@pytest.fixture
+async def caller(place: Place) -> AsyncIterator[Client]:
+    async with over_socket(place) as client:
         yield client
 
 
-async def test_a_prompt_is_journalled_and_its_text_arrives(caller: Caller, place: Place) -> None:
+async def test_a_prompt_is_journalled_and_its_text_arrives(caller: Client, place: Place) -> None:
     watcher = Watcher(caller, await caller.call(Attach()))
     operation = await caller.call(Prompt(await caller.call(Open()), "say:500 write:notes.txt wait:go say:500"))
     await watcher.until(lambda: watcher.texts.get(operation) == typed(500))
-    await caller.call(Act("continue", {"name": "go"}))
+    await caller.call(Act("redo", {"name": "go"}))
     await watcher.until_ended(place, operation)
     assert watcher.texts[operation] == typed(1000) == place.payload(operation)
     assert (place.root / "notes.txt").read_text() == typed(500)
     assert watcher.gaps == 0
 
 
-async def test_attaching_again_begins_anew_from_a_snapshot(caller: Caller) -> None:
+async def test_attaching_again_begins_anew_from_a_snapshot(caller: Client) -> None:
     await caller.call(Attach())
     operation = await caller.call(Prompt("s1", "say:300 wait:go say:300 wait:never"))
     await caller.call(Status())
     watcher = Watcher(caller, await caller.call(Attach()))
-    await caller.call(Act("continue", {"name": "go"}))
+    await caller.call(Act("redo", {"name": "go"}))
     await watcher.until(lambda: watcher.texts.get(operation) == typed(600))
     assert watcher.gaps == 0
 
 
-async def test_a_command_that_is_refused_is_answered_with_its_sentence(caller: Caller) -> None:
+async def test_a_command_that_is_refused_is_answered_with_its_sentence(caller: Client) -> None:
     with pytest.raises(WorkspaceError, match=r"^The typist has no Interrupt\.$"):
         await caller.call(Interrupt("s1"))
 
@@ -149,7 +138,7 @@ async def test_whoever_attaches_at_whatever_moment_knows_the_whole_text(place: P
 
         async def watch(after: int) -> Watcher:
             async with Client.connect(place.root) as client:
-                while (await client.call(Act("continue", {"name": ""})))["typed"] < after:
+                while (await client.call(Act("redo", {"name": ""})))["typed"] < after:
                     pass
                 watcher = Watcher(client, await client.call(Attach()))
                 await watcher.until(lambda: watcher.texts.get(operation) == typed(1000))
@@ -190,7 +179,7 @@ async def test_a_run_goes_on_when_its_client_leaves(place: Place) -> None:
             await first.call(Attach())
         await alone(second)
         watcher = Watcher(second, await second.call(Attach()))
-        await second.call(Act("continue", {"name": "go"}))
+        await second.call(Act("redo", {"name": "go"}))
         await watcher.until_ended(place, operation)
 
 
@@ -204,7 +193,7 @@ async def test_a_command_is_carried_out_although_its_client_has_left(place: Plac
         await alone(second)
         watcher = Watcher(second, await second.call(Attach()))
         before = watcher.entry
-        await second.call(Act("continue", {"name": "scan"}))
+        await second.call(Act("redo", {"name": "scan"}))
         await watcher.until(lambda: watcher.entry == before + 1)
 
 
@@ -286,7 +275,7 @@ async def test_a_text_that_is_too_large_for_a_message_arrives_in_parts(place: Pl
     async with serving(place), Client.connect(place.root) as writer:
         operation = await writer.call(Prompt("s1", "say:40000 wait:end"))
         async with Client.connect(place.root) as client:
-            while (await client.call(Act("continue", {"name": ""})))["typed"] < 40_000:
+            while (await client.call(Act("redo", {"name": ""})))["typed"] < 40_000:
                 pass
             snapshot = await client.call(Attach())
             assert 0 < len(snapshot["texts"][0]["text"]) < len(typed(40_000))
@@ -381,7 +370,7 @@ async def test_the_host_stays_while_somebody_is_connected_or_something_runs(plac
     await core.often.wait()
     assert not running.done()
     async with Client.connect(place.root, start=False) as client:
-        await client.call(Act("continue", {"name": "go"}))
+        await client.call(Act("redo", {"name": "go"}))
     await running
 
 
@@ -618,6 +607,8 @@ async def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_reaching_a_host_loads_neither_the_event_loop_nor_a_model_library() -> None:
-    program = "import sys, runtime.dial; print([m for m in ('asyncio', 'litellm', 'textual') if m in sys.modules])"
+    program = (
+        "import sys, runtime.host.connect; print([m for m in ('asyncio', 'litellm', 'textual') if m in sys.modules])"
+    )
     out: Any = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"

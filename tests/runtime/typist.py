@@ -1,8 +1,9 @@
 """A small real office: it journals prompts in a real workspace and types numbers as its reply, piece by piece.
 
 A prompt is a list of words: ``say:5`` types five pieces, ``wait:NAME`` waits until somebody
-continues NAME, ``write:PATH`` writes what was typed to a document, ``flood:N`` types N large
-pieces or more, until somebody continues ``dry``, ``defect`` fails as no command should.
+opens the gate NAME with the act ``redo``, ``write:PATH`` writes what was typed to a document,
+``flood:N`` types N large pieces or more, until somebody opens ``dry``, ``defect`` fails as no
+command should.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Typist:
                 operation = await self._act(lambda work: work.begin(act, payload=text.encode()))
                 self._running[operation] = asyncio.create_task(self._work(operation, text.split()))
                 return operation
-            case protocol.Act(name="continue", arguments=arguments):
+            case protocol.Act(name="redo", arguments=arguments):
                 self._gates[arguments["name"]].set()
                 return {"typed": self.typed, "running": list(self._running)}
             case protocol.Act(name="scan"):
