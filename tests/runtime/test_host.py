@@ -279,7 +279,8 @@ class Slow(Typist):
 
 
 async def test_who_starts_a_host_and_is_killed_leaves_it_to_the_next(place: Place) -> None:
-    program = f"from runtime.host.connect import dial; dial({str(place.root)!r}, core='tests.runtime.test_host:Slow', idle=60)"
+    options = "core='tests.runtime.test_host:Slow', idle=60"
+    program = f"from runtime.host.connect import dial; dial({str(place.root)!r}, {options})"
     with socket.socket(socket.AF_UNIX) as gate:
         gate.bind(str(place.sockets / "gate"))
         gate.listen()
