@@ -9,13 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workspace.errors import Busy, Damaged, NeedsConsent, NotFound, WorkspaceError
+    from workspace.errors import Busy, Conflicted, Damaged, NeedsConsent, NotFound, WorkspaceError
     from workspace.operations.history import History
-    from workspace.operations.working import Scanned
     from workspace.operations.workspace import Workspace
     from workspace.records import Act, Branch, Conflict, Edit, Entry, Operation, State, Usage, Version
-    from workspace.working_copy.checkout import Conflicted
     from workspace.working_copy.walk import Skipped
+    from workspace.working_copy.working_copy import Scanned
 
 __all__ = [
     "Act", "Branch", "Busy", "Conflict", "Conflicted", "Damaged", "Edit", "Entry", "History",
@@ -23,12 +22,11 @@ __all__ = [
     "Workspace", "WorkspaceError",
 ]  # fmt: skip
 _WHERE = {
-    "errors": ("Busy", "Damaged", "NeedsConsent", "NotFound", "WorkspaceError"),
+    "errors": ("Busy", "Conflicted", "Damaged", "NeedsConsent", "NotFound", "WorkspaceError"),
     "operations.history": ("History",),
     "operations.workspace": ("Workspace",),
-    "operations.working": ("Scanned",),
     "records": ("Act", "Branch", "Conflict", "Edit", "Entry", "Operation", "State", "Usage", "Version"),
-    "working_copy.checkout": ("Conflicted",),
+    "working_copy.working_copy": ("Scanned",),
     "working_copy.walk": ("Skipped",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}

@@ -1,5 +1,13 @@
 """The few exceptions the workspace raises; each message is one sentence a person can act on."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from workspace.records import Conflict
+
 
 class WorkspaceError(Exception):
     """Something was refused or failed; nothing was lost. The message says why and what to do."""
@@ -36,3 +44,20 @@ class Changed(WorkspaceError):
 
 class ReadOnly(WorkspaceError):
     """A writing act was asked of a workspace that was opened for reading."""
+
+
+class Conflicted(WorkspaceError):
+    """Both sides changed the same thing; what was on disk stands. ``conflicts`` says where."""
+
+    def __init__(self, message: str, conflicts: Sequence[Conflict]) -> None:
+        super().__init__(message)
+        self.conflicts = tuple(conflicts)
+
+    @classmethod
+    def over(cls, conflicts: Sequence[Conflict]) -> Self:
+        """What there is to say of files that could not be brought to their heads."""
+        paths = ", ".join(sorted({conflict.path for conflict in conflicts}))
+        return cls(
+            f"{paths}: {conflicts[0].reason}; what is on disk was kept, and our version is in the history.",
+            conflicts,
+        )

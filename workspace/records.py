@@ -13,6 +13,9 @@ CHANGES: tuple[Change, ...] = ("create", "edit", "rename", "delete", "mode")
 INSTANT, BEGUN, ENDED, PART = 0, 1, 2, 3
 """Phases of an entry: a whole instant act; the start, the end and a part of a long one."""
 
+MAIN = 1
+"""The branch that every history begins with."""
+
 REGULAR = stat.S_IFREG
 LINK = stat.S_IFLNK
 

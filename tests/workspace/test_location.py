@@ -180,7 +180,7 @@ def test_one_process_at_a_time_may_write_and_is_named(tmp_path: Path) -> None:
 
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib; from workspace.location import Lock\n"
+        "import sys, pathlib; from workspace.store.location import Lock\n"
         f"lock = Lock(pathlib.Path({str(tmp_path)!r})); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -188,7 +188,7 @@ def test_a_store_whose_birth_was_cut_short_is_still_ours(tmp_path: Path) -> None
     code = f"""
 import os
 from pathlib import Path
-from workspace.store import Store
+from workspace.store.store import Store
 store = Store.open(Path({str(tmp_path / "second")!r}))
 os._exit(0)
 """

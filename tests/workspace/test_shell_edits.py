@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from workspace import Act, Conflicted, Version, Workspace, WorkspaceError
-from workspace.operations.working import Scanned
 from workspace.store.location import store_of
+from workspace.working_copy.working_copy import Scanned
 
 from .surroundings import memory as memory
 from .surroundings import permissions_bind

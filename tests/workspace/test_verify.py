@@ -29,7 +29,7 @@ UNUSED = (
     " UNION SELECT ifnull(payload, 0) FROM entry UNION SELECT ifnull(base, 0) FROM content)"
 )
 """Contents of fits that came to nothing: nobody misses them."""
-KNOWLEDGE = {"meta", "disk", "pending"}
+KNOWLEDGE = {"meta", "disk", "pending", "working_copy"}
 """What we know of the folder and the machine; losing it costs a second look."""
 
 

@@ -78,7 +78,7 @@ class Reader:
     ...         return await reader.call(lambda history: history.cursor)
     """
 
-    def __init__(self, root: Path | str, *, store: Path | None = None, branch: str = "main") -> None:
+    def __init__(self, root: Path | str, *, store: Path | None = None, branch: str | None = None) -> None:
         self._owner: _Owner[History] = _Owner(lambda: History.open(root, store=store, branch=branch))
 
     async def __aenter__(self) -> Self:
@@ -107,7 +107,7 @@ class Writer:
     1
     """
 
-    def __init__(self, root: Path | str, *, store: Path | None = None, branch: str = "main") -> None:
+    def __init__(self, root: Path | str, *, store: Path | None = None, branch: str | None = None) -> None:
         self._owner: _Owner[Workspace] = _Owner(lambda: Workspace.open(root, store=store, branch=branch))
         self._queue: deque[tuple[asyncio.Future[Any], Callable[[Workspace], Any], bool]] = deque()
         self._wake = asyncio.Event()
@@ -226,13 +226,13 @@ def _run_group(work: Workspace, acts: list[Callable[[Workspace], Any]]) -> list[
     try:
         with work.batch():
             for act in acts:
-                before = work.due
+                before = work.repository.due()
                 try:
                     with work.store.transaction():
                         results.append(act(work))
                 except Exception as error:  # noqa: BLE001 - it belongs to who asked
                     results.append(error)
-                touched.append(work.due_since(before))
+                touched.append(work.repository.due_since(before))
     except Exception as error:  # noqa: BLE001 - the whole transaction failed
         conflicts = getattr(error, "conflicts", None)
         if conflicts is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workspace.errors import WorkspaceError
-from workspace.operations.git_objects import KIND, Commit, File, Repository
+from workspace.operations.git_objects import KIND, Commit, File, GitRepository
 from workspace.operations.workspace import Workspace
 from workspace.records import LINK, REGULAR, Act, Edit, State, Version
 from workspace.store.contents import digest
@@ -67,7 +67,7 @@ def import_git(
     """
     if work.store.in_transaction:
         raise WorkspaceError("An import cannot be part of a batch: it has transactions of its own.")
-    with Repository(repository) as source:
+    with GitRepository(repository) as source:
         inside = source.folder == work.root  # there git keeps the files, and none is written
         run = _Import(work, source, follow=not inside)
         try:
@@ -105,7 +105,7 @@ class _Own:
 class _Import:
     """One run: its tips by path, and the documents that have two sides."""
 
-    def __init__(self, work: Workspace, source: Repository, *, follow: bool) -> None:
+    def __init__(self, work: Workspace, source: GitRepository, *, follow: bool) -> None:
         self.kept: dict[int, str] = {}
         self.skipped: dict[str, Skipped] = {}
         self._work = work
@@ -303,8 +303,8 @@ class _Import:
 
     def _seen(self, head: Version) -> Version:
         """The head after its file was looked at: our side is what stands on the disk."""
-        if head.exists:
-            self._work._notice(head.path)  # within our transaction: files follow when all is imported
+        if head.exists and self._work.copy is not None:
+            self._work.copy.notice(head.path)  # within our transaction: files follow when all is imported
         return self._head(head.document)
 
     def _head(self, document: int) -> Version:

@@ -36,7 +36,7 @@ class Commit(NamedTuple):
     act: Act
 
 
-class Repository:
+class GitRepository:
     """The parts of a git repository that an import reads."""
 
     def __init__(self, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +12,11 @@ from workspace.records import Operation, Version
 from workspace.store import location
 from workspace.store.location import existing_folder
 from workspace.store.store import Store
-from workspace.working_copy import coverage, snapshot
+from workspace.working_copy import coverage
 from workspace.working_copy.files import Files, Found
+from workspace.working_copy.folder import Folder
 from workspace.working_copy.snapshot import Difference
-from workspace.working_copy.stat_table import Placed, StatTable
-from workspace.working_copy.walk import Skipped, Walk, walk
+from workspace.working_copy.walk import Skipped
 
 
 class History:
@@ -26,34 +25,35 @@ class History:
     Every query is bounded by a cursor, an entry's number; without one it is live.
     """
 
-    def __init__(self, root: Path, store: Store, branch: str) -> None:
-        """Use ``open``: this takes an open store."""
+    def __init__(self, root: Path, store: Store, branch: str | None = None) -> None:
+        """Use ``open``: this takes an open store, and a branch of it; by default that of the folder."""
         self.root = root
+        """The folder that the history was opened with."""
         self.store = store
+        self.copy: Folder | None = None
+        """The folder of the branch; None where the branch is looked at without one."""
         try:
-            self.branch = store.versions.branch(branch)
-            self._files = Files(root)
+            here = self._branch_here()
+            self.branch = store.versions.branch(branch) if branch else store.versions.branch_number(here)
+            if self.branch.id == here:
+                self.copy = self._folder(root)
         except BaseException:
-            store.close()
+            self._let_go()
             raise
-        self._disk = StatTable(store.db, store.versions, self.branch.id, writing=not store.read_only)
 
     @classmethod
-    def open(cls, root: Path | str, *, store: Path | None = None, branch: str = "main") -> History:
-        """Open the history of the folder ``root``. Raises NotFound where there is none, WorkspaceError."""
+    def open(cls, root: Path | str, *, store: Path | None = None, branch: str | None = None) -> History:
+        """Open the history of the folder ``root``, on the folder's branch or on another one.
+
+        Raises NotFound where there is none, WorkspaceError.
+        """
         root = existing_folder(root)
         folder = store.resolve() if store else location.store_of(root)
         if folder is None:
             raise NotFound(f"{root} has no history yet; `wukong scan` there starts one.")
         if not (folder / location.FILE).is_file():
             raise NotFound(f"There is no history in {folder}; `wukong scan` starts one.")
-        history = cls(root, Store.open(folder, read_only=True), branch)
-        try:
-            location.check_same_place(root, folder, history.last_root())
-        except BaseException:
-            history.close()
-            raise
-        return history
+        return cls(root, Store.open(folder, read_only=True), branch)
 
     def __enter__(self) -> Self:
         return self
@@ -65,13 +65,9 @@ class History:
 
     def close(self) -> None:
         """Let go of the database and the folder."""
-        self.store.close()
-        self._files.close()
-
-    def last_root(self) -> str | None:
-        """The folder that the history was last opened for writing with."""
-        row = self.store.db.execute("SELECT value FROM meta WHERE key = 'root'").fetchone()
-        return os.fsdecode(row[0]) if row else None
+        self._let_go()
+        if self.copy is not None:
+            self.copy.close()
 
     @property
     def cursor(self) -> int:
@@ -127,53 +123,32 @@ class History:
 
     def unplaced(self) -> list[Version]:
         """Heads that are not on disk, because something stands in the way."""
-        return [head for head in self._unsure() if not self._is_placed(head)]
+        return self.copy.unplaced() if self.copy is not None else []
 
     def differences(self) -> list[Difference]:
         """What changed on disk and is not recorded yet, without recording it."""
-        seen = self._walk()
-        return snapshot.differences(self.store, self._disk, self._files, seen, self.branch.id)
+        return self.copy.differences() if self.copy is not None else []
 
     def on_disk(self, path: str) -> Found | None:
         """The file or symlink at a path as it is now; None where there is nothing. Raises WorkspaceError."""
-        return self._files.read(path)
+        return self._files.read(path) if self.copy is not None else None
 
-    def _walk(self) -> Walk:
-        """What is in the folder now, histories aside. Raises Blocked where it is another folder."""
-        self._files.check()
-        folders = [location.state_directory(), *([self.store.folder] if self.store.folder else [])]
-        return walk(
-            self.root,
-            self._disk.all(),
-            largest=coverage.largest(self.store),
-            named=coverage.named(self.store),
-            without={str(f.relative_to(self.root)) for f in folders if f.is_relative_to(self.root)},
-        )
+    # -- inside
 
-    def _unsure(self) -> list[Version]:
-        """Pending heads of which it is not known that they were put on disk."""
-        heads = [head for d in self._disk.pending() if (head := self.head(d))]
-        return [head for head in heads if not self._was_placed(head)]
+    @property
+    def _files(self) -> Files:
+        if self.copy is None:
+            raise WorkspaceError(f"Branch {self.branch.name} has no folder here.")
+        return self.copy.files
 
-    def _was_placed(self, head: Version) -> bool:
-        rows = self._disk.of_document(head.document)
-        return [(row.path, row.number) for row in rows] == ([(head.path, head.number)] if head.exists else [])
+    def _folder(self, root: Path) -> Folder:
+        return Folder(root, self.store, self.branch.id)
 
-    def _is_placed(self, head: Version) -> bool:
-        """Whether the files say that a head is on disk: what is known of the disk may be older than it."""
-        rows = self._disk.of_document(head.document)
-        try:
-            if head.state is not None:
-                found = self._files.read(head.path)
-                if found is None or not snapshot.holds(self.store, head.state, found):
-                    return False
-            return not any(self._is_left(row) for row in rows if not head.exists or row.path != head.path)
-        except (OSError, WorkspaceError):
-            return False
+    def _branch_here(self) -> int:
+        """The number of the branch whose folder this is. Raises WorkspaceError where it is none of ours."""
+        assert self.store.folder is not None
+        copies = {branch: (copy.root, copy.inode) for branch, copy in self.store.working_copies().items()}
+        return location.branch_of(self.root, self.store.folder, copies)
 
-    def _is_left(self, row: Placed) -> bool:
-        """Whether a file that was to leave is still there, and nothing else in its place."""
-        if self.find(row.path) is not None:
-            return False
-        found = self._files.read(row.path)
-        return found is not None and snapshot.same_content(self.store, row, found)
+    def _let_go(self) -> None:
+        self.store.close()

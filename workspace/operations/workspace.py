@@ -1,31 +1,39 @@
-"""RealDoc: a directory of documents whose every edit is a version."""
+"""RealDoc: documents whose every edit is a version, and the folder they live in."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
 
-from workspace.errors import Changed, NeedsConsent, NotFound, WorkspaceError
+from workspace.errors import Changed, Conflicted, NeedsConsent, NotFound, WorkspaceError
 from workspace.operations import undo
+from workspace.operations.history import History
+from workspace.operations.transaction import Transaction
 from workspace.operations.undo import Plan, Touch
-from workspace.operations.working import Scanned, Working
-from workspace.records import REGULAR, Act, Branch, Edit, Operation, State, Version
+from workspace.records import REGULAR, Act, Branch, Conflict, Edit, Operation, State, Usage, Version
+from workspace.store import location
+from workspace.store.location import existing_folder
 from workspace.store.merge import combine
+from workspace.store.repository import Repository
 from workspace.working_copy import coverage, snapshot
-from workspace.working_copy.checkout import OUTSIDE, Conflicted
+from workspace.working_copy.checkout import OUTSIDE
 from workspace.working_copy.files import Blocked
 from workspace.working_copy.ignore import is_ours
+from workspace.working_copy.working_copy import Scanned, WorkingCopy
 
 SCAN = Act(kind="scan", name="scan", actor="person")
 
 
-class Workspace(Working):
+class Workspace(History):
     """A directory of documents and its history, open for writing; use it as a context manager.
 
-    One writer at a time, in one thread at a time; any number of readers beside it.
+    One process at a time, in one thread at a time; any number of readers beside it. Other
+    branches of the same history are written through ``on`` and ``checkout``, whose acts share
+    the transaction of this one.
 
     >>> from workspace import History, Workspace
     >>> folder = getfixture("tmp_path")
@@ -39,6 +47,173 @@ class Workspace(Working):
     b'one\\n'
     """
 
+    copy: WorkingCopy | None
+
+    def __init__(self, root: Path, repository: Repository, branch: str | None = None, *, owner: bool = True) -> None:
+        """Use ``open``: this takes an open repository, which it closes if it is the ``owner``."""
+        self.repository = repository
+        self._owner = owner
+        self._opened = False
+        super().__init__(root, repository.store, branch)
+        self._on = Transaction(repository, self.branch.id, self.copy)
+
+    @classmethod
+    def open(
+        cls, root: Path | str, *, store: Path | None = None, branch: str | None = None, wait: float = 5.0
+    ) -> Self:
+        """Open ``root`` for writing, starting a history if it has none, and finish what a crash cut short.
+
+        ``store`` puts a new history elsewhere than in the user's state directory. ``branch`` is
+        by default the one that the folder is on; another one is written without a folder. Waits
+        ``wait`` seconds for another writer. Raises NotFound, Busy or WorkspaceError.
+        """
+        root = existing_folder(root)
+        folder = store.resolve() if store else location.store_of(root) or location.default_store(root)
+        work = cls(root, Repository.open(folder, wait=wait), branch)
+        try:
+            work.repository.start()
+            if work.copy is not None:
+                work.copy.start()
+        except BaseException:
+            work.abandon()
+            raise
+        return work
+
+    def on(self, branch: str) -> Workspace:
+        """The same history on another branch, with its folder where it has one, else with none.
+
+        To be closed before this one, and used in the same thread. Raises NotFound.
+        """
+        number = self.store.versions.branch(branch).id
+        known = self.repository.folder_of(number)
+        root = Path(known) if known is not None and Path(known).is_dir() else self.root
+        return self._beside(root, branch)
+
+    def checkout(self, folder: Path | str, branch: str, *, at: int | None = None, act: Act = Act()) -> Workspace:
+        """Lay a branch out in a folder of its own; a branch of that name is forked where there is none.
+
+        The fork is at entry ``at``, by default now. Raises WorkspaceError where the folder holds
+        anything, the branch is checked out elsewhere, or exists and ``at`` is given; Conflicted
+        where somebody writes in the folder meanwhile.
+        """
+        root = Path(folder).absolute()
+        if self.store.in_transaction:
+            raise WorkspaceError("A checkout cannot be part of a batch: it writes files.")
+        found = next((known for known in self.store.versions.branches() if known.name == branch), None)
+        if found is not None and at is not None:
+            raise WorkspaceError(f"There is already a branch {branch!r}; choose another name.")
+        known = self.repository.folder_of(found.id) if found is not None else None
+        if known is not None and Path(known).is_dir():
+            raise WorkspaceError(f"Branch {branch} is checked out in {known}.")
+        root = _empty_folder(root, self.repository.folder)
+        found = found or self.fork(branch, at=at, act=act)
+        self.repository.unregister(found.id)
+        self.repository.register(found.id, root)
+        other = self._beside(root, branch)
+        try:
+            with other.batch():
+                for head in other.tree().values():
+                    self.repository.pend(found.id, head.document)
+        except BaseException:
+            other.close()
+            raise
+        return other
+
+    def _beside(self, root: Path, branch: str) -> Workspace:
+        other = Workspace(root, self.repository, branch, owner=False)
+        if other.copy is not None and other._opened:
+            other.copy.start()
+        return other
+
+    def close(self) -> None:
+        """Make everything durable, files included, and let go of the workspace."""
+        if self._owner:
+            self.repository.close()
+        elif self.copy is not None and self._opened:
+            self.copy.close()
+
+    def abandon(self) -> None:
+        """Let go of the workspace without syncing files: opening it again checks them."""
+        if self._owner:
+            self.repository.abandon()
+        elif self.copy is not None and self._opened:
+            self.copy.abandon()
+
+    @property
+    def folder(self) -> Path:
+        """Where the history lies."""
+        return self.repository.folder
+
+    @property
+    def step(self) -> Callable[[str], None]:
+        """Called with the name of each point of the write path; tests crash there."""
+        return self.repository.step
+
+    @step.setter
+    def step(self, step: Callable[[str], None]) -> None:
+        self.repository.step = step
+
+    # -- the folder
+
+    def settle(self) -> None:
+        """Sync the files that were put in place, in one call, and remember that they are there."""
+        if self.copy is not None:
+            self.copy.settle()
+
+    def place(self) -> list[Conflict]:
+        """Bring the files of all pending documents to their heads; what stood in the way and was kept.
+
+        Files that already stand where a head belongs are never overwritten.
+        """
+        return self.copy.place() if self.copy is not None else []
+
+    def adopt(self) -> list[Conflict]:
+        """Take the folder as it stands, and write nothing: another program keeps its files.
+
+        What differs from a head is the newest version now; the conflicts say which.
+        """
+        return self.copy.adopt() if self.copy is not None else []
+
+    def notice(self, path: str) -> None:
+        """Record what somebody else did to the file at a path, if anything. Raises WorkspaceError."""
+        with self._on.acting():
+            self._on.notice(path)
+
+    def pend(self, document: int) -> None:
+        """In the open transaction: this document's file is about to change."""
+        self.repository.pend(self.branch.id, document)
+
+    # -- operations
+
+    def record(
+        self, act: Act, *, outcome: str | None = None, usage: Usage | None = None, payload: bytes | None = None
+    ) -> int:
+        """Record an instant operation that edits no document; its number."""
+        return self._on.record(act, outcome=outcome, usage=usage, payload=payload)
+
+    def begin(self, act: Act, *, payload: bytes | None = None) -> int:
+        """Record that a long operation begins; its number, for ``end``."""
+        return self._on.begin(act, payload=payload)
+
+    def end(
+        self,
+        operation: int,
+        outcome: str = "done",
+        *,
+        usage: Usage | None = None,
+        payload: bytes | None = None,
+        captured: bool = False,
+        ref: bytes | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> list[Version]:
+        """Record that an operation ended; with ``captured``, all that changed on disk is its work.
+
+        Ending it again corrects what was recorded: the newest end counts.
+        """
+        return self._on.end(
+            operation, outcome, usage=usage, payload=payload, captured=captured, ref=ref, detail=detail
+        )
+
     # -- editing
 
     @contextmanager
@@ -47,7 +222,7 @@ class Workspace(Working):
 
         Each act is all or nothing by itself; one that is refused leaves the others.
         """
-        with self._placed():
+        with self._on.acting():
             yield
 
     def write(
@@ -60,13 +235,13 @@ class Workspace(Working):
         is impossible nothing is written and Conflicted is raised. ``mode``: permissions.
         """
         self._check_path(path)
-        if self._files.largest is not None and len(data) > self._files.largest:
+        if len(data) > self._largest():
             raise WorkspaceError(f"{path} would be too large to keep ({len(data):,} bytes); nothing was written.")
-        with self._placed():
+        with self._on.acting():
             known = self.find(path)
             if read is not None and known is not None and known.number != read:
                 known = self.store.versions.get(known.document, read)
-            self._notice(path)
+            self._on.notice(path)
             with self.store.transaction():
                 head = self.find(path)
                 kind = stat.S_IMODE(known.mode) if known and known.mode and not _state(known).is_link else 0o644
@@ -76,7 +251,7 @@ class Workspace(Working):
                     if known is not None and read is not None:
                         raise NotFound(f"{path} was deleted meanwhile; leave out the version to write it anew.")
                     document, parent = snapshot.continued(self.store, path, self.branch.id)
-                    return self._commit(act, [Edit(document, path, theirs, parent)])[0]
+                    return self._on.commit(act, [Edit(document, path, theirs, parent)])[0]
                 base = known.state if known else None
                 combined = combine(self.store.contents, base, head.state, theirs, head.document)
                 if combined.conflicts or combined.state is None:
@@ -86,40 +261,40 @@ class Workspace(Working):
                     )
                 if combined.state == head.state:
                     return head
-                return self._commit(act, [Edit(head.document, path, combined.state, head.number)])[0]
+                return self._on.commit(act, [Edit(head.document, path, combined.state, head.number)])[0]
 
     def move(self, path: str, to: str, *, act: Act = Act(name="move")) -> Version:
         """Rename a document; it keeps its identity and history. Raises NotFound, WorkspaceError."""
         self._check_path(to)
-        with self._placed():
-            self._notice(path)
-            self._notice(to)
+        with self._on.acting():
+            self._on.notice(path)
+            self._on.notice(to)
             head = self._existing(path)
             if path == to:
                 return head
-            return self._commit(act, [Edit(head.document, to, replace(_state(head), path=to), head.number)])[0]
+            return self._on.commit(act, [Edit(head.document, to, replace(_state(head), path=to), head.number)])[0]
 
     def delete(self, path: str, *, act: Act = Act(name="delete")) -> Version:
         """Delete a document; all its versions stay. Raises NotFound."""
-        with self._placed():
-            self._notice(path)
+        with self._on.acting():
+            self._on.notice(path)
             head = self._existing(path)
-            return self._commit(act, [Edit(head.document, path, None, head.number)])[0]
+            return self._on.commit(act, [Edit(head.document, path, None, head.number)])[0]
 
     def set_mode(self, path: str, mode: int, *, act: Act = Act(name="mode")) -> Version:
         """Set a file's permissions (``0o777`` at most). Raises NotFound."""
-        with self._placed():
-            self._notice(path)
+        with self._on.acting():
+            self._on.notice(path)
             head = self._existing(path)
             state = replace(_state(head), mode=REGULAR | mode & 0o777)
             if head.state == state or _state(head).is_link:
                 return head
-            return self._commit(act, [Edit(head.document, path, state, head.number)])[0]
+            return self._on.commit(act, [Edit(head.document, path, state, head.number)])[0]
 
     def commit(self, act: Act, edits: Sequence[Edit]) -> list[Version]:
         """Record edits as one instant operation and bring the files to them. Raises Conflicted."""
-        with self._placed():
-            return self._commit(act, edits)
+        with self._on.acting():
+            return self._on.commit(act, edits)
 
     # -- taking back
 
@@ -161,10 +336,10 @@ class Workspace(Working):
         the plan is not the one with the token ``expect``.
         """
         family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
-        with self._placed():
+        with self._on.acting():
             for path in undo.touched(self, family):
                 try:
-                    self._notice(path)
+                    self._on.notice(path)
                 except Blocked:
                     if self.find(path) is not None:
                         raise  # else it is deleted, and what stands there now is no document
@@ -227,13 +402,15 @@ class Workspace(Working):
         if largest is not None:
             coverage.set_largest(self.store, largest)
             self._files.largest = largest
-        scanned = self._scan(act)
-        found, self._found = self._found, []
+        if self.copy is None:
+            raise WorkspaceError(f"Branch {self.branch.name} has no folder here; `wukong checkout` gives it one.")
+        scanned = self.copy.scan(act)
+        found = self.copy.take_found()
         return replace(scanned, conflicts=(*found, *scanned.conflicts)) if found else scanned
 
     def catch_up(self) -> Scanned:
         """Record what others changed on disk, as nobody's act in particular."""
-        return self._scan(OUTSIDE)
+        return self.copy.scan(OUTSIDE) if self.copy is not None else Scanned(None, (), (), 0, 0)
 
     def fork(self, name: str, *, at: int | None = None, act: Act = Act()) -> Branch:
         """Add a branch that up to entry ``at`` (by default now) is this one. Raises WorkspaceError."""
@@ -262,6 +439,21 @@ class Workspace(Working):
             raise Conflicted(f"Nothing was {verb}: {paths}: {plan.conflicts[0].reason}.", plan.conflicts)
         return self.commit(act, plan.edits) if plan.edits else []
 
+    def _folder(self, root: Path) -> WorkingCopy:
+        open_already = self.repository.follower_on(self.branch.id)
+        if isinstance(open_already, WorkingCopy):
+            return open_already
+        self._opened = True
+        return WorkingCopy(self.repository, root, self.branch.id)
+
+    def _let_go(self) -> None:
+        if self._owner:
+            self.repository.abandon()
+
+    def _largest(self) -> int:
+        known = self.copy.files.largest if self.copy is not None else None
+        return coverage.largest(self.store) if known is None else known
+
     def _existing(self, path: str) -> Version:
         head = self.find(path)
         if head is None:
@@ -274,6 +466,20 @@ class Workspace(Working):
             raise WorkspaceError(f"{path!r} is not a path inside the workspace.")
         if any(is_ours(part) for part in parts):
             raise WorkspaceError(f"{path!r} belongs to version control or to the history itself.")
+
+
+def _empty_folder(root: Path, store: Path) -> Path:
+    """A folder with nothing in it, made where there is none. Raises WorkspaceError."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        root = root.resolve()
+        if any(root.iterdir()):
+            raise WorkspaceError(f"{root} holds files already; choose an empty folder.")
+    except OSError as error:
+        raise WorkspaceError(f"{root} cannot be used: {error.strerror}.") from error
+    if root.is_relative_to(store):
+        raise WorkspaceError(f"{root} lies in the history itself; choose another folder.")
+    return root
 
 
 def check_not_too_wide(root: Path) -> None:

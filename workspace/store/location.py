@@ -7,12 +7,14 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 import platformdirs
 
 from workspace.errors import Busy, NotFound, WorkspaceError
+from workspace.records import MAIN
 from workspace.store.engine import connect
 
 LINK = ".wukong"
@@ -43,20 +45,31 @@ def default_store(root: Path) -> Path:
 def _moved_on(store: Path, root: Path) -> bool:
     """Whether a store is now another folder's, with which it was last used."""
     owner = last_root(store) if (store / FILE).is_file() else None
-    return owner is not None and owner != str(root) and Path(owner).is_dir()
+    if owner is None or owner == str(root) or not Path(owner).is_dir():
+        return False
+    return str(root) not in _roots(store).values()
 
 
 def last_root(store: Path) -> str | None:
-    """The folder that a store was last opened for writing with; None where that cannot be told."""
+    """The folder that a store's main branch was last opened with; None where that cannot be told."""
+    return _roots(store).get(MAIN)
+
+
+def _roots(store: Path) -> dict[int, str]:
+    """The folders in which branches of a store are checked out, by branch; none where that cannot be told."""
     try:
         connection = connect(store / FILE, read_only=True)
     except WorkspaceError:
-        return None
+        return {}
     try:
-        row = connection.execute("SELECT value FROM meta WHERE key = 'root'").fetchone()
-        return os.fsdecode(row[0]) if row else None
+        rows = connection.execute(
+            "SELECT branch, root FROM working_copy"
+            if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'working_copy'").fetchone()
+            else "SELECT 1, value FROM meta WHERE key = 'root'"  # a store that an older program wrote
+        )
+        return {branch: os.fsdecode(root) for branch, root in rows.fetchall()}
     except WorkspaceError:
-        return None
+        return {}
     finally:
         connection.close()
 
@@ -197,6 +210,33 @@ def check_same_place(root: Path, store: Path, recorded: str | None) -> None:
             f"{root} is a copy of {original}, whose history this is; {away} and run `wukong scan`"
             " to start a history of its own."
         )
+
+
+def branch_of(root: Path, store: Path, copies: Mapping[int, tuple[str, int | None]]) -> int:
+    """The branch whose working copy is ``root``: where it is known to be, or where it was moved to.
+
+    ``copies``: folder and inode by branch. A folder of which nothing is known is the main
+    branch's, if that has none. Raises WorkspaceError for a copy of a working copy, or a part of one.
+    """
+    for branch, (known, _) in copies.items():
+        if known == str(root):
+            return branch
+    welcome, refusal = [], None
+    for branch, (known, _) in copies.items():
+        try:
+            check_same_place(root, store, known)
+            welcome.append(branch)
+        except WorkspaceError as error:
+            refusal = refusal or error
+    inode = root.stat().st_ino
+    moved = [branch for branch in welcome if copies[branch][1] == inode]
+    if moved or not copies:
+        return moved[0] if moved else MAIN
+    if MAIN in welcome and not any(
+        root.is_relative_to(known) for known, _ in copies.values() if Path(known).is_dir()
+    ):
+        return MAIN
+    raise refusal or WorkspaceError(f"{root} is no working copy of {store}; `wukong checkout` makes one.")
 
 
 def _leads_to(root: Path, store: Path) -> bool:

@@ -118,7 +118,19 @@ KINDS = """
 CREATE INDEX entry_kind ON entry (kind, id) WHERE phase < 2 AND ref IS NULL;
 """
 
-MIGRATIONS: Sequence[str] = (FIRST, KINDS)
+COPIES = """
+-- Knowledge about the machine: in which folder a branch is checked out, each in one at most.
+CREATE TABLE working_copy (
+    branch INTEGER PRIMARY KEY,
+    root BLOB NOT NULL,
+    inode INTEGER,                     -- of the folder: how it is known again once it has moved
+    power_failed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO working_copy (branch, root) SELECT 1, CAST(value AS BLOB) FROM meta WHERE key = 'root';
+DELETE FROM meta WHERE key = 'root';
+"""
+
+MIGRATIONS: Sequence[str] = (FIRST, KINDS, COPIES)
 
 
 def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +39,15 @@ class Participant(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedOut:
+    """The folder of a branch. ``power_failed``: the power failed since its files were last looked at."""
+
+    root: str
+    inode: int | None
+    power_failed: bool
+
+
 class Store:
     """Journal, versions and contents of one workspace over one connection.
 
@@ -50,8 +61,8 @@ class Store:
         self.contents = Contents(connection)
         self.journal = Journal(connection, writing=not read_only)
         self.versions = Versions(connection, self.contents, writing=not read_only)
-        self.disk: Participant | None = None
-        """Knowledge of the working directory that each transaction takes along."""
+        self.participants: list[Participant] = []
+        """Knowledge of working copies that each transaction takes along."""
         self.folder: Path | None = None
         """Where the database lies, if it lies in a file."""
         self._depth = 0
@@ -82,6 +93,20 @@ class Store:
         made.folder = folder
         return made
 
+    def working_copies(self) -> dict[int, CheckedOut]:
+        """The folders in which branches are checked out, by branch number."""
+        rows = self.db.execute("SELECT branch, root, inode, power_failed FROM working_copy ORDER BY branch")
+        return {branch: CheckedOut(os.fsdecode(root), inode, bool(power)) for branch, root, inode, power in rows}
+
+    def set_working_copy(self, branch: int, root: Path, inode: int | None) -> None:
+        """Remember the folder of a branch."""
+        with self.transaction():
+            self.db.execute(
+                "INSERT INTO working_copy (branch, root, inode) VALUES (?,?,?)"
+                " ON CONFLICT (branch) DO UPDATE SET root = excluded.root, inode = excluded.inode",
+                (branch, os.fsencode(root), inode),
+            )
+
     def close(self) -> None:
         """Fold the write-ahead log into the database and close it."""
         try:
@@ -105,24 +130,26 @@ class Store:
             raise Failed("Nothing was saved: a failure before this act has ended the transaction.")
         name = f"s{self._depth}"
         self.db.execute("BEGIN IMMEDIATE" if outer else f"SAVEPOINT {name}")
-        mark = self.disk.mark() if self.disk else None
+        marks = [(participant, participant.mark()) for participant in self.participants]
         self._depth += 1
         try:
             yield
-            if outer and self.disk:
-                self.disk.save()
+            if outer:
+                for participant, _ in marks:
+                    participant.save()
             self.db.execute("COMMIT" if outer else f"RELEASE {name}")
         except BaseException as error:
             self._roll_back(outer, name)
-            if self.disk and mark:
-                self.disk.back_to(mark)
+            for participant, mark in marks:
+                participant.back_to(mark)
             if outer and isinstance(error, Failed):
                 raise Failed(f"Nothing was saved. {error}") from error
             raise
         finally:
             self._depth -= 1
-        if outer and self.disk:
-            self.disk.saved()
+        if outer:
+            for participant, _ in marks:
+                participant.saved()
 
     @property
     def in_transaction(self) -> bool:

@@ -12,8 +12,6 @@ from workspace.store import lines
 from workspace.store.contents import Contents
 from workspace.store.engine import Connection
 
-MAIN = 1
-
 _SELECT = (
     "SELECT v.document, v.number, v.branch, v.parent, v.merged, v.entry, e.operation, v.change,"
     " p.name, v.mode, v.content, v.added, v.removed, c.size, c.digest, v.seal"
@@ -60,6 +58,12 @@ class Versions:
         row = self._db.execute("SELECT id, name, parent, fork FROM branch WHERE name = ?", (name,)).fetchone()
         if row is None:
             raise NotFound(f"There is no branch {name!r}.")
+        return Branch(*row)
+
+    def branch_number(self, number: int) -> Branch:
+        row = self._db.execute("SELECT id, name, parent, fork FROM branch WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            raise NotFound(f"There is no branch number {number}.")
         return Branch(*row)
 
     def add_branch(self, name: str, parent: int, fork: int) -> Branch:

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
+from workspace.errors import Conflicted as Conflicted
 from workspace.errors import WorkspaceError
 from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.store.contents import digest
@@ -26,23 +27,6 @@ from workspace.working_copy.stat_table import Placed, StatTable
 
 OUTSIDE = Act(kind="outside", name="outside edit", actor="outside")
 MERGE = Act(kind="merge", name="merge with an outside edit", actor="wukong")
-
-
-class Conflicted(WorkspaceError):
-    """Both sides changed the same thing; what was on disk stands. ``conflicts`` says where."""
-
-    def __init__(self, message: str, conflicts: Sequence[Conflict]) -> None:
-        super().__init__(message)
-        self.conflicts = tuple(conflicts)
-
-    @classmethod
-    def over(cls, conflicts: Sequence[Conflict]) -> Self:
-        """What there is to say of files that could not be brought to their heads."""
-        paths = ", ".join(sorted({conflict.path for conflict in conflicts}))
-        return cls(
-            f"{paths}: {conflicts[0].reason}; what is on disk was kept, and our version is in the history.",
-            conflicts,
-        )
 
 
 class Checkout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from workspace.records import to_path
 from workspace.store.engine import Connection
@@ -79,10 +79,6 @@ class StatTable:
 
     def remove(self, path: str) -> None:
         self._learn(path, None)
-
-    def renumber(self, placed: Placed, number: int) -> None:
-        """The same file now stands for another version of its document."""
-        self.put(replace(placed, number=number))
 
     def mark(self) -> tuple[int, int]:
         """What is unsaved and due now, to go back to when a transaction is rolled back."""

@@ -28,9 +28,9 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
     Where there is no history yet, it begins one.
     """
     from workspace.operations.git_import import import_git
-    from workspace.operations.git_objects import Repository
+    from workspace.operations.git_objects import GitRepository
 
-    with Repository(place.directory / repository) as source:
+    with GitRepository(place.directory / repository) as source:
         source.resolve(ref)  # what is not there must not begin a history here
     quiet = as_json or not sys.stderr.isatty()
     place.host_at_work()  # one that only waits makes room

@@ -1,0 +1,217 @@
+"""A working copy: a folder that follows a branch. What others do in it is recorded, what is committed is placed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workspace.errors import WorkspaceError
+from workspace.records import INSTANT, Act, Conflict, Edit, State, Usage, Version
+from workspace.store import location
+from workspace.store.repository import Repository
+from workspace.working_copy import coverage, snapshot
+from workspace.working_copy.files import Stamp
+from workspace.working_copy.folder import Folder
+from workspace.working_copy.git_exclude import exclude_link
+from workspace.working_copy.recovery import Recovery
+from workspace.working_copy.stat_table import Placed, StatTable
+from workspace.working_copy.walk import Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What a scan found. ``operation`` is None where nothing had changed; sizes in bytes."""
+
+    operation: int | None
+    versions: tuple[Version, ...]
+    skipped: tuple[Skipped, ...]
+    files: int
+    bytes: int
+    conflicts: tuple[Conflict, ...] = ()
+
+
+class WorkingCopy(Folder):
+    """The folder of one branch, open for writing; a repository may have any number of them, on a branch each."""
+
+    def __init__(self, repository: Repository, root: Path, branch: int) -> None:
+        super().__init__(root, repository.store, branch)
+        self.repository = repository
+        self.checkout = Recovery(
+            repository.store, self.table, self.files, branch, lambda point: repository.step(point)
+        )
+        self._found: list[Conflict] = []
+        """Conflicts found on opening, until a scan has told them."""
+        repository.join(self)
+
+    def start(self) -> None:
+        """Take the folder over from whoever wrote here last: finish what was cut short, and remember where it is."""
+        store = self.store
+        self.repository.register(self.branch, self.root)
+        self.files.largest = coverage.largest(store)
+        folder = self.repository.folder
+        if not folder.is_relative_to(self.root) and location.ensure_link(self.root, folder):
+            exclude_link(self.root)
+        power_failed = store.working_copies()[self.branch].power_failed
+        self._found = self.checkout.recover(power_failed=power_failed)
+        self.table.take_due()
+        self._save()
+        if power_failed:  # not before: recovery that is cut short has to know of the power failure too
+            with store.transaction():
+                store.db.execute("UPDATE working_copy SET power_failed = 0 WHERE branch = ?", (self.branch,))
+
+    def close(self) -> None:
+        try:
+            self.settle()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        self.repository.leave(self)
+        super().close()
+
+    def settle(self) -> None:
+        """Sync the files that were put in place, in one call, and remember that they are there."""
+        stuck = {version.document for version in self.unsure()}
+        placed = [document for document in self.table.pending() if document not in stuck]
+        if placed:
+            self.files.sync()
+            self.table.clear(placed)
+        self._save()
+
+    def place(self) -> list[Conflict]:
+        """Bring the files of all pending documents to their heads; what stood in the way and was kept.
+
+        Files that already stand where a head belongs are never overwritten.
+        """
+        documents = self.table.pending()
+        conflicts = self.checkout.adopt(documents) + self.checkout.bring(documents)
+        self.table.take_due()
+        self._save()
+        return conflicts
+
+    def adopt(self) -> list[Conflict]:
+        """Take the folder as it stands, and write nothing: another program keeps its files.
+
+        What differs from a head is the newest version now; the conflicts say which.
+        """
+        conflicts = self.checkout.adopt_folder()
+        self.table.take_due()
+        return conflicts
+
+    # -- following the branch
+
+    @property
+    def participant(self) -> StatTable:
+        return self.table
+
+    @property
+    def due_count(self) -> int:
+        return self.table.due_count
+
+    def due_since(self, count: int) -> set[int]:
+        return self.table.due_since(count)
+
+    def pend(self, document: int) -> None:
+        self.table.pend(document)
+
+    def bring_due(self) -> list[Conflict]:
+        conflicts = self.checkout.bring(self.table.take_due())
+        self.table.take_due()  # what was merged while placing is placed too
+        return conflicts
+
+    # -- what others do in the folder
+
+    def notice(self, path: str) -> None:
+        """In the open act: record what somebody else did to the file at a path, if anything."""
+        checked = time.time_ns()
+        found = snapshot.look(self.store, self.table, self.files, path)
+        placed = self.table.get(path)
+        if isinstance(found, Placed) or (found is None and placed is None):
+            return
+        if placed is not None and self.table.is_due(placed.document):
+            return  # our own newer version is on its way there
+        if placed is not None and found is None and self._find(path) is None:
+            self.table.remove(path)  # it was to leave anyway
+            return
+        with self.store.transaction():
+            document: int | None
+            parent: int | None
+            if placed is not None:
+                document, parent = placed.document, placed.number
+            elif self._find(path) is not None:
+                return  # its file is not there yet; placing it looks again
+            else:
+                document, parent = snapshot.continued(self.store, path, self.branch)
+            state: State | None = None
+            if found is not None:
+                before = self.store.versions.get(document, parent).content if document and parent else None
+                state = State(path, found.mode, self.store.contents.put(found.data, before))
+            made, _ = self.checkout.record_outside([Edit(document, path, state, parent)])
+            self._learn(made[0], found.stamp if found else None, checked)
+
+    def scan(
+        self,
+        act: Act,
+        phase: int = INSTANT,
+        operation: int | None = None,
+        outcome: str | None = None,
+        usage: Usage | None = None,
+        payload: bytes | None = None,
+    ) -> Scanned:
+        """Record all that others changed since we last looked, as one operation.
+
+        With ``operation`` it is recorded as that one's end, or part, though nothing had changed.
+        """
+        if self.repository.is_acting:
+            raise WorkspaceError("A scan cannot be part of a batch: files are written when the batch ends.")
+        checked = time.time_ns()
+        seen = self.walk()
+        made: list[Version] = []
+        conflicts: list[Conflict] = []
+        entry = None
+        with self.repository.acting():
+            found = snapshot.compare(self.store, self.table, self.files, seen, self.branch, checked)
+            change = coverage.changes(self.store, self.branch, found.skipped)
+            if found.edits or change or operation is not None:
+                if self.store.journal.last() == 0:
+                    change["first"] = True
+                entry = self.store.journal.next_id()
+                made, conflicts = self.checkout.record_outside(
+                    [edit for edit, _ in found.edits],
+                    replace(act, detail={**act.detail, **change}),
+                    phase=phase, operation=operation, outcome=outcome, usage=usage, payload=payload,
+                )  # fmt: skip
+                coverage.apply(self.store, self.branch, entry, change)
+            for path in found.vacated:
+                self.table.remove(path)
+            for version, (_, stamp) in zip(made, found.edits, strict=True):
+                self._learn(version, stamp, checked)
+            for placed in found.refreshed:
+                self.table.put(placed)
+        sizes = sum(stamp.size for _, stamp in seen.present.values())
+        return Scanned(
+            operation or entry, tuple(made), tuple(found.skipped), len(seen.present), sizes, tuple(conflicts)
+        )
+
+    def take_found(self) -> list[Conflict]:
+        """The conflicts found on opening, once."""
+        found, self._found = self._found, []
+        return found
+
+    # -- inside
+
+    def _find(self, path: str) -> Version | None:
+        return self.store.versions.find(path, self.branch, self.store.journal.last())
+
+    def _learn(self, version: Version, stamp: Stamp | None, checked: int) -> None:
+        """Remember that a recorded outside edit is what is on disk; what was merged with it is due."""
+        if stamp is None:
+            self.table.remove(version.path)
+        else:
+            self.table.put(Placed(version.path, version.document, version.number, stamp, checked))
+
+    def _save(self) -> None:
+        if self.table.dirty:
+            with self.store.transaction():
+                pass  # what was learnt of the disk rides along with any transaction
