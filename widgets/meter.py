@@ -6,23 +6,12 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from widgets.amounts import (
-    NOTHING,
-    Spent,
-    bar,
-    clock,
-    dollars,
-    fitted,
-    lasted,
-    made_of,
-    money,
-    packed,
-    thin,
-    together,
-    tokens,
-)
+from widgets.amounts import bar, packed, thin
 from widgets.paint import Ink, Line, Span, cells, clip, pad, wrap
 from widgets.sheet import Sheet
+from workspace.amounts import dollars, fitted, lasted, made_of, money, time_of_day, together, tokens
+from workspace.kinds import Outcome
+from workspace.totals import NOTHING, Total
 
 BARS = 6
 """Bars at most."""
@@ -55,9 +44,9 @@ class Row:
     operation: int
     time: int
     label: str
-    spent: Spent | None = None
+    spent: Total | None = None
     lasted: int | None = None
-    outcome: str | None = None
+    outcome: Outcome | None = None
     times: int = 0
     model: str | None = None
     same: int | None = None
@@ -68,7 +57,7 @@ class Share:
     """One bar: a step of the plan, or a session."""
 
     label: str
-    spent: Spent
+    spent: Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +70,10 @@ class MeterPage:
     """
 
     session: str | None = None
-    total: Spent = NOTHING
-    effective: Spent = NOTHING
-    wasted: Spent = NOTHING
-    unjudged: Spent = NOTHING
+    total: Total = NOTHING
+    effective: Total = NOTHING
+    wasted: Total = NOTHING
+    unjudged: Total = NOTHING
     bars: tuple[Share, ...] = ()
     rows: tuple[Row, ...] = ()
     count: int = 0
@@ -197,9 +186,9 @@ class Meter(Sheet):
 def row(item: Row, width: int) -> list[Span]:
     """One operation in fixed columns; what asked no model has its duration where others have tokens."""
     sizes = _sizes(width)
-    line: list[Span] = [(clock(item.time), "faint"), (" ", "")]
+    line: list[Span] = [(time_of_day(item.time), "faint"), (" ", "")]
     right = sum(sizes.values()) + len(sizes)
-    bad = item.outcome not in (None, "done")
+    bad = item.outcome is not None and item.outcome.failed
     if item.spent is None:
         loop = f" × {item.times:,}" if item.times else ""
         duration = "…" if item.lasted is None else lasted(item.lasted)
@@ -246,7 +235,7 @@ def bars(page: MeterPage, width: int, most: int) -> list[Line]:
     """The shares as horizontal bars, scaled to the largest; the largest ``most`` of them, in their order."""
     if not page.bars or most <= 0:
         return []
-    size = {index: share.spent.reported + share.spent.estimated for index, share in enumerate(page.bars)}
+    size = {index: share.spent.known for index, share in enumerate(page.bars)}
     kept = sorted(sorted(size, key=lambda index: -size[index])[:most])
     largest = max(size.values())
     label = min(24, max(12, width * 2 // 5))
@@ -305,7 +294,7 @@ def _limit(text: str, used: int, limit: int, width: int) -> list[Span]:
     return [(text, "dim"), (" " * (width - len(text) - room), ""), *thin(used, limit, room)]
 
 
-def _label(text: str, loop: str, room: int, outcome: str | None, names: str) -> list[Span]:
+def _label(text: str, loop: str, room: int, outcome: Outcome | None, names: str) -> list[Span]:
     """A label in exactly ``room`` cells, with how often it ran and, where it is bad, how it ended."""
     bad = f" ✗ {outcome}" if outcome and room >= 28 else " ✗" if outcome else ""
     shown = clip(text, max(0, room - cell_len(loop) - cell_len(bad)))

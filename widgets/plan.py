@@ -9,9 +9,12 @@ from typing import Literal
 from rich.cells import cell_len
 from textual.message import Message
 
-from widgets.amounts import NOTHING, Spent, money, thin, tokens
+from widgets.amounts import thin
 from widgets.paint import Ink, Line, Span, cells, clip, join, pad
 from widgets.sheet import Sheet
+from workspace.amounts import money, tokens
+from workspace.kinds import Outcome
+from workspace.totals import NOTHING, Total
 
 StepState = Literal["todo", "doing", "done", "failed"]
 SIGNS: dict[StepState, tuple[str, str]] = {
@@ -35,9 +38,9 @@ class AttemptRow:
 
     entry: int
     number: int
-    outcome: str | None
+    outcome: Outcome | None
     why: str = ""
-    spent: Spent = NOTHING
+    spent: Total = NOTHING
     reverted: bool = False
     lessons: tuple[str, ...] = ()
 
@@ -51,7 +54,7 @@ class StepRow:
     check: str | None
     state: StepState
     attempts: tuple[AttemptRow, ...] = ()
-    spent: Spent = NOTHING
+    spent: Total = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,8 @@ class PlanPage:
     plan: int | None = None
     steps: tuple[StepRow, ...] = ()
     current: int = 1
-    outside: Spent = NOTHING
-    total: Spent = NOTHING
+    outside: Total = NOTHING
+    total: Total = NOTHING
     ready: bool = True
 
 
@@ -265,7 +268,7 @@ def _attempt(attempt: AttemptRow, indent: int, width: int, priced: bool, alone: 
     head: list[Span] = [
         (" " * indent, ""), (f"attempt {attempt.number} ", "dim"), (f"{sign} {attempt.outcome or 'running'}", style),
     ]  # fmt: skip
-    used = "used" if attempt.outcome == "verified" else "given"
+    used = "used" if attempt.outcome == Outcome.VERIFIED else "given"
     parts: list[Span] = [
         (attempt.why, "text"),
         ("reverted" if attempt.reverted else "", "dim"),
@@ -295,22 +298,22 @@ def clipped(line: Line, width: int) -> list[Span]:
     return out
 
 
-def _sign(outcome: str | None) -> tuple[str, str]:
+def _sign(outcome: Outcome | None) -> tuple[str, str]:
     if outcome is None:
         return "▸", "accent"
-    if outcome in ("verified", "done"):
+    if outcome.well:
         return "✓", "ok"
-    return ("✗", "fail") if outcome == "failed" else ("?" if outcome == "unknown" else "·", "warn")
+    return ("✗", "fail") if outcome == Outcome.FAILED else ("?" if outcome == Outcome.UNKNOWN else "·", "warn")
 
 
-def _row(left: Sequence[Span], spent: Spent, width: int, priced: bool, names: str = "number") -> list[Span]:
+def _row(left: Sequence[Span], spent: Total, width: int, priced: bool, names: str = "number") -> list[Span]:
     """A text with tokens and cost right-aligned in columns; the text gives way."""
     right = _figures(spent, width, priced)
     line = clipped(left, max(0, width - len(right) - (1 if right else 0)))
     return [*line, (" " * max(0, width - cells(line) - len(right)), ""), (right, names)]
 
 
-def _figures(spent: Spent, width: int, priced: bool) -> str:
+def _figures(spent: Total, width: int, priced: bool) -> str:
     """Tokens and, where there is room and anything has a price, cost, each in a column of its own."""
     if not spent.calls:
         return ""

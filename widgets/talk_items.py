@@ -12,9 +12,10 @@ from rich.cells import cell_len
 from widgets.markdown import Markdown
 from widgets.paint import Span, clip, pad
 from widgets.rows import Row, flow, shown
+from workspace.kinds import Outcome
 from workspace.times import when
 
-Kind = Literal[
+ItemKind = Literal[
     "prompt", "reply", "call", "note", "approval", "attempt", "lesson", "plan", "taken", "outcome", "session",
     "summary",
 ]  # fmt: skip
@@ -22,9 +23,9 @@ GUTTER = 2
 """Cells at the left, for signs."""
 UNFOLDED = 12
 """Lines of a result that an unfolded call shows."""
-FOLDS: frozenset[Kind] = frozenset({"call", "approval", "lesson", "note", "summary"})
+FOLDS: frozenset[ItemKind] = frozenset({"call", "approval", "lesson", "note", "summary"})
 """What is a row that can be unfolded."""
-BLOCKS: frozenset[Kind] = frozenset({"prompt", "reply"})
+BLOCKS: frozenset[ItemKind] = frozenset({"prompt", "reply"})
 """What stands apart from its neighbours."""
 
 
@@ -58,10 +59,10 @@ class Item:
 
     entry: int
     operation: int
-    kind: Kind
+    kind: ItemKind
     text: str
     time: int
-    outcome: str | None = None
+    outcome: Outcome | None = None
     seconds: float | None = None
     tokens: str = ""
     touched: Touched | None = None
@@ -113,7 +114,7 @@ def lay(item: Item, width: int, markdown: Markdown | None = None, *, unfolded: b
     rows = _Rows()
     rows.row(_row(item, room))
     if item.said and item.kind not in ("approval", "session"):
-        rows.text([(item.said, _SAID.get(item.outcome or "", "dim"))], room)
+        rows.text([(item.said, _style(item.outcome))], room)
     if unfolded and item.details is not None:
         _unfold(rows, item.details, room)
     return Laid(_sign(item), rows.rows, gap, rows.text_so_far())
@@ -146,13 +147,13 @@ def duration(seconds: float) -> str:
 
 # -- inside
 
-_SAID = {"failed": "fail", "refused": "fail", "conflict": "fail", "limit": "warn"}
-_SIGNS: dict[str, Span] = {
-    "done": ("✓ ", "ok"), "verified": ("✓ ", "ok"), "failed": ("✗ ", "fail"), "refused": ("✗ ", "fail"),
-    "conflict": ("✗ ", "fail"), "limit": ("✗ ", "warn"), "interrupted": ("× ", "warn"), "unfinished": ("× ", "warn"),
-    "unknown": ("? ", "warn"),
+_SAID = {Outcome.FAILED: "fail", Outcome.REFUSED: "fail", Outcome.CONFLICT: "fail", Outcome.LIMIT: "warn"}
+_SIGNS: dict[Outcome, Span] = {
+    Outcome.DONE: ("✓ ", "ok"), Outcome.VERIFIED: ("✓ ", "ok"), Outcome.FAILED: ("✗ ", "fail"),
+    Outcome.REFUSED: ("✗ ", "fail"), Outcome.CONFLICT: ("✗ ", "fail"), Outcome.LIMIT: ("✗ ", "warn"),
+    Outcome.INTERRUPTED: ("× ", "warn"), Outcome.UNFINISHED: ("× ", "warn"), Outcome.UNKNOWN: ("? ", "warn"),
 }  # fmt: skip
-_QUIET: dict[Kind, Span] = {
+_QUIET: dict[ItemKind, Span] = {
     "note": ("· ", "faint"), "session": ("· ", "faint"), "plan": ("▸ ", "faint"), "summary": ("· ", "faint"),
     "lesson": ("! ", "warn"), "taken": ("↩ ", "dim"),
 }  # fmt: skip
@@ -195,8 +196,8 @@ def _reply(item: Item, room: int, gap: int, markdown: Markdown | None) -> Laid:
     blocks.update(item.text, done=done)
     rows = blocks.rows(room)
     after = len(blocks.text())
-    if item.outcome not in ("done", None):
-        rows.append(Row((), ((_ended(item.outcome or ""), "warn"),), after))
+    if item.outcome is not None and item.outcome.failed:
+        rows.append(Row((), ((_ended(item.outcome), "warn"),), after))
     if item.cut:
         rows.append(Row((), ((f"… {item.cut:,} characters more", "dim"),), after))
     if not rows:
@@ -204,8 +205,12 @@ def _reply(item: Item, room: int, gap: int, markdown: Markdown | None) -> Laid:
     return Laid(("  ", ""), rows, gap, markdown=blocks)
 
 
-def _ended(outcome: str) -> str:
-    return {"interrupted": "× interrupted here", "unknown": "? how it went on is not known"}.get(
+def _style(outcome: Outcome | None) -> str:
+    return "dim" if outcome is None else _SAID.get(outcome, "dim")
+
+
+def _ended(outcome: Outcome) -> str:
+    return {Outcome.INTERRUPTED: "× interrupted here", Outcome.UNKNOWN: "? how it went on is not known"}.get(
         outcome, f"× {outcome}"
     )
 
@@ -259,8 +264,8 @@ def _facts(item: Item) -> list[tuple[int, list[Span]]]:
     facts: list[tuple[int, list[Span]]] = []
     if item.kind == "approval":
         facts.append((9, [(item.said, "warn" if item.outcome is None else "dim")]))
-    elif item.outcome not in ("done", None) and item.kind != "outcome":
-        facts.append((9, [(item.outcome or "", _SAID.get(item.outcome or "", "dim"))]))
+    elif item.outcome not in (Outcome.DONE, None) and item.kind != "outcome":
+        facts.append((9, [(item.outcome or "", _style(item.outcome))]))
     if item.undone:
         facts.append((8, [("undone", "dim")]))
     if item.count:

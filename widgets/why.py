@@ -8,6 +8,7 @@ from typing import Literal
 
 from widgets.paint import Ink, Line, Span, cells, clip, wrap
 from widgets.sheet import Sheet
+from workspace.kinds import Outcome
 
 Role = Literal["prompt", "attempt", "loop", "call"]
 Fated = Literal["stands", "changed", "reverted", "undone", "verified", "failed", "lesson", "used"]
@@ -51,7 +52,7 @@ class Cause:
     step: int | None = None
     attempt: int | None = None
     check: str = ""
-    outcome: str | None = None
+    outcome: Outcome | None = None
     why: str = ""
 
 
@@ -279,9 +280,9 @@ def _tree(causes: Sequence[Cause], width: int) -> list[list[Span]]:
             facts.append([(_joined(cause.who, cause.clock), "dim")])
         if cause.attempt is not None and cause.role == "attempt":
             outcome: list[Span] = [(f"attempt {cause.attempt} ", "text")]
-            if cause.outcome == "failed":
+            if cause.outcome == Outcome.FAILED:
                 outcome += [("✗ failed", "fail"), (f": {cause.why}" if cause.why else "", "text")]
-            elif cause.outcome in ("verified", "done"):
+            elif cause.outcome is not None and cause.outcome.well:
                 outcome += [("✓ ", "ok"), (cause.outcome, "text")]
             else:
                 outcome += [(cause.outcome or "at work", "dim")]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from workspace.kinds import Kind, Outcome
+
 Change = Literal["create", "edit", "rename", "delete", "mode"]
 CHANGES: tuple[Change, ...] = ("create", "edit", "rename", "delete", "mode")
 
@@ -34,12 +36,17 @@ class Usage:
     estimated: int | None = None
     cost: int | None = None
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows how many tokens: they were neither reported nor estimated."""
+        return self.estimated is None and (self.input is None or self.output is None)
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """Who does something, on what occasion and why: what every operation is recorded with."""
 
-    kind: str = "edit"
+    kind: Kind = Kind.EDIT
     name: str | None = None
     actor: str | None = None
     session: str | None = None
@@ -65,7 +72,7 @@ class Entry:
     operation: int
     phase: int
     time: int
-    kind: str
+    kind: Kind
     name: str | None
     actor: str | None
     session: str | None
@@ -74,7 +81,7 @@ class Entry:
     step: int | None
     attempt: int | None
     decision: str | None
-    outcome: str | None
+    outcome: Outcome | None
     model: str | None
     usage: Usage
     ref: bytes | None
@@ -87,13 +94,12 @@ class Entry:
 class Operation:
     """One atomic act by one actor, put together from its first and its last entry.
 
-    ``outcome`` is ``done``, ``failed``, ``conflict``, ``interrupted`` …, ``unknown`` when
-    its end never came, or None while it runs. Times are microseconds since 1970.
+    ``outcome`` is None while it runs, and unknown where its end never came. Times are microseconds since 1970.
     """
 
     id: int
     last: int
-    kind: str
+    kind: Kind
     name: str | None
     actor: str | None
     session: str | None
@@ -102,13 +108,28 @@ class Operation:
     step: int | None
     attempt: int | None
     decision: str | None
-    outcome: str | None
+    outcome: Outcome | None
     model: str | None
     usage: Usage
     ref: bytes | None
     started: int
     ended: int | None
     detail: Mapping[str, Any]
+
+    @property
+    def well(self) -> bool:
+        """Whether it has ended, and did what it was to do."""
+        return self.outcome is not None and self.outcome.well
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended otherwise, for whatever reason."""
+        return self.outcome is not None and self.outcome.failed
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was never begun, for want of permission or of sense."""
+        return self.outcome is not None and self.outcome.refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from runtime.models.base import Message
 from workspace import Entry, History, Version
+from workspace.kinds import Kind, Outcome
 from workspace.operations.undo import undone
 from workspace.records import BEGUN, ENDED, INSTANT
 
@@ -44,7 +45,7 @@ def messages(history: History, session: str, upto: int | None = None) -> list[Me
     waiting: list[Entry] = []
     for entry in history.store.journal.of_session(session, upto=end):
         if (
-            (entry.id in gone and entry.kind == "prompt")
+            (entry.id in gone and entry.kind == Kind.PROMPT)
             or (entry.parent is not None and entry.parent in hidden)
             or entry.operation in hidden
         ):
@@ -52,28 +53,28 @@ def messages(history: History, session: str, upto: int | None = None) -> list[Me
             continue
         if entry.phase == BEGUN:
             details[entry.id] = entry
-        if entry.kind == "session" and (fork := entry.detail.get("fork")):
+        if entry.kind == Kind.SESSION and (fork := entry.detail.get("fork")):
             out += messages(history, fork["session"], fork["entry"])
-        elif entry.kind == "prompt" and entry.phase == BEGUN:
+        elif entry.kind == Kind.PROMPT and entry.phase == BEGUN:
             waiting.append(entry)
             if len(waiting) == 1:
                 out.append({"role": "user", "content": _payload(history, entry)})
-        elif entry.kind == "prompt" and entry.phase == ENDED:
+        elif entry.kind == Kind.PROMPT and entry.phase == ENDED:
             if waiting and waiting[0].id == entry.operation and len(waiting) > 1:  # the next was queued meanwhile
                 out.append({"role": "user", "content": _payload(history, waiting[1])})
             waiting = [prompt for prompt in waiting if prompt.id != entry.operation]
-        elif entry.kind == "note" and entry.phase == INSTANT:
+        elif entry.kind == Kind.NOTE and entry.phase == INSTANT:
             out.append({"role": "user", "content": _payload(history, entry)})
-        elif entry.kind == "model" and entry.phase == ENDED and entry.payload is not None:
+        elif entry.kind == Kind.MODEL and entry.phase == ENDED and entry.payload is not None:
             out.append(json.loads(_payload(history, entry)))
-        elif entry.kind == "summary" and entry.phase == ENDED and entry.payload is not None:
+        elif entry.kind == Kind.SUMMARY and entry.phase == ENDED and entry.payload is not None:
             kept = int(entry.detail.get("kept", 0))
             out = [{"role": "user", "content": _payload(history, entry)}, *(out[-kept:] if kept else [])]
-        elif entry.kind == "capability" and entry.phase == ENDED:
+        elif entry.kind == Kind.CAPABILITY and entry.phase == ENDED:
             first = details.get(entry.operation)
             call = first.detail.get("call") if first else None
             if call is not None:
-                content = UNKNOWN if entry.outcome == "unknown" else _payload(history, entry)
+                content = UNKNOWN if entry.outcome == Outcome.UNKNOWN else _payload(history, entry)
                 out.append({"role": "tool", "tool_call_id": call, "content": content})
     return answered(out)
 
@@ -106,7 +107,7 @@ def news(history: History, session: str, after: int) -> str:
         made.setdefault(version.entry, []).append(version)
     for entry in entries:
         versions = made.get(entry.id, ())
-        if entry.kind in ("undo", "redo"):
+        if entry.kind in (Kind.UNDO, Kind.REDO):
             target = int(entry.detail.get("target", 0))
             name = history.store.journal.entry(target).name if target else ""
             rows.append(f"{entry.actor or 'someone'} did {entry.kind} of op:{target} {name or ''}".rstrip())

@@ -12,6 +12,7 @@ from runtime.models.base import Message, ModelError
 from runtime.tools import CAPABILITIES
 from runtime.usage.budget import LimitReached
 from workspace import History, Workspace
+from workspace.kinds import Kind, Outcome
 
 FULL = 0.8
 """Share of the model's window from which older messages are summarised."""
@@ -32,18 +33,18 @@ async def work_on(session: Session, prompt: int) -> None:
     """
     host = session.host
     session.prompt, session.attempt, session.step, session.try_number = prompt, None, None, None
-    outcome = "failed"
+    outcome = Outcome.FAILED
     detail: dict[str, str] = {}
     try:
         session.messages = await host.read(lambda history: conversation.messages(history, session.name))
         await _turns(session)
-        outcome = "done"
+        outcome = Outcome.DONE
     except LimitReached as error:
-        outcome, detail = "limit", {"error": str(error)}
+        outcome, detail = Outcome.LIMIT, {"error": str(error)}
     except ModelError as error:
         detail = {"error": str(error)}
     except asyncio.CancelledError:
-        outcome = "interrupted"
+        outcome = Outcome.INTERRUPTED
         raise
     except Exception as error:
         detail = {"error": f"{type(error).__name__}: {error}"}
@@ -75,7 +76,7 @@ async def _tell_news(session: Session) -> None:
 
     session.looked, text = await host.read(look)
     if text and session.messages:
-        act = session.act("note", "what changed meanwhile", actor="wukong")
+        act = session.act(Kind.NOTE, "what changed meanwhile", actor="wukong")
         await host.write(lambda work: work.record(act, payload=text.encode("utf-8", "replace")))
         session.messages.append({"role": "user", "content": text})
 
@@ -92,12 +93,12 @@ async def _make_room(session: Session, system: Message) -> None:
     old, kept = session.messages[:cut], session.messages[cut:]
     if not old or not kept:
         return
-    act = session.act("summary", "summary of the conversation so far", actor="wukong")
+    act = session.act(Kind.SUMMARY, "summary of the conversation so far", actor="wukong")
     operation = await session.host.write(lambda work: work.begin(act))
     outer, session.attempt = session.attempt, operation
     try:
         question: Message = {"role": "user", "content": SUMMARISE}
-        reply = await ask(session, [system, *_fitting(session, old), question], (), kind="summary call")
+        reply = await ask(session, [system, *_fitting(session, old), question], (), kind=Kind.SUMMARY_CALL)
     finally:
         session.attempt = outer
     text = f"[Summary of the conversation so far]\n{reply.text}"
@@ -114,9 +115,10 @@ def _fitting(session: Session, messages: list[Message]) -> list[Message]:
     return conversation.answered(messages)
 
 
-async def _close(session: Session, prompt: int, outcome: str, detail: dict[str, str]) -> None:
+async def _close(session: Session, prompt: int, outcome: Outcome, detail: dict[str, str]) -> None:
     """End what is still open under the prompt, innermost first, then the prompt itself."""
-    host, ending = session.host, "interrupted" if outcome == "interrupted" else "unfinished"
+    host = session.host
+    ending = outcome if outcome == Outcome.INTERRUPTED else Outcome.UNFINISHED
 
     def close(work: Workspace) -> None:
         family = set(work.store.journal.family(prompt)) - {prompt}

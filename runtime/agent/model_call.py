@@ -15,6 +15,7 @@ from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, Too
 from runtime.protocol import Delta
 from runtime.usage.budget import LimitReached
 from workspace import Usage
+from workspace.kinds import Kind, Outcome
 
 RETRIES = 6
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -25,7 +26,7 @@ PARTIAL_SECONDS = 1.0
 """How often text in flight is journalled, so that a crash or a replay has it."""
 
 
-async def ask(session: Session, messages: Sequence[Message], tools: Sequence[Tool], kind: str = "model") -> Reply:
+async def ask(session: Session, messages: Sequence[Message], tools: Sequence[Tool], kind: Kind = Kind.MODEL) -> Reply:
     """Ask the session's model until it replies; each try is an operation of its own.
 
     Calls in the reply have ids of ours, unique in the journal. Raises LimitReached before
@@ -44,7 +45,7 @@ async def ask(session: Session, messages: Sequence[Message], tools: Sequence[Too
     raise AssertionError("unreachable")
 
 
-async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequence[Tool], kind: str) -> Reply:
+async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequence[Tool], kind: Kind) -> Reply:
     model, host = session.model, session.host
     asked = await asyncio.to_thread(model.count, messages, tools)
     limited = session.budget.max_tokens is not None or session.budget.max_cost is not None
@@ -78,13 +79,13 @@ async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequen
             raise ModelError(f"{model.name} ended without a reply.", retry=True, text=text)
     except ModelError as error:
         failure = {"error": str(error)}
-        await host.write(lambda work: work.end(operation, "failed", detail=failure))
+        await host.write(lambda work: work.end(operation, Outcome.FAILED, detail=failure))
         if not came:
             session.budget.release(reservation)  # nothing came back: nothing was spent
         raise
     except asyncio.CancelledError:
         kept = json.dumps(conversation.assistant(text, ())).encode() if text else None
-        await asyncio.shield(host.write(lambda work: work.end(operation, "interrupted", payload=kept)))
+        await asyncio.shield(host.write(lambda work: work.end(operation, Outcome.INTERRUPTED, payload=kept)))
         raise
     finally:
         host.streaming(operation, None)

@@ -14,6 +14,7 @@ from runtime.models.base import Message, Model
 from runtime.protocol import Event
 from runtime.usage.budget import Budget
 from workspace import Act, History, Workspace
+from workspace.kinds import Kind
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class Session:
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
     """How the loop waits before it asks again."""
 
-    def act(self, kind: str, name: str | None = None, **more: Any) -> Act:
+    def act(self, kind: Kind, name: str | None = None, **more: Any) -> Act:
         """An act of this session, caused by its present attempt or prompt."""
         return Act(
             kind=kind, name=name, actor=more.pop("actor", self.actor), session=self.name,

@@ -16,6 +16,7 @@ from runtime.models.base import Message, ToolCall
 from runtime.planning import attempts
 from runtime.tools import Arguments, Capability, Hands, Refused, find, perform, shorten
 from workspace import Conflicted, Workspace
+from workspace.kinds import Kind, Outcome
 
 
 async def execute(session: Session, calls: Sequence[ToolCall]) -> list[Message]:
@@ -61,14 +62,14 @@ async def _answer(session: Session, call: ToolCall) -> str:
     except Refused as error:
         text = str(error)
         name = capability.name if capability else call.name
-        act = session.act("capability", f"{name[:60]} refused", detail={"call": call.id})
+        act = session.act(Kind.CAPABILITY, f"{name[:60]} refused", detail={"call": call.id})
         payload = text.encode("utf-8", "replace")
         await session.host.write(lambda work: _refuse(work, act, call, payload))
         return text
     if capability.act is not None:
         return await _on_documents(session, capability, call, arguments, decision)
     act = session.act(
-        "capability", capability.label(arguments), decision=decision,
+        Kind.CAPABILITY, capability.label(arguments), decision=decision,
         detail={"call": call.id, "capability": capability.name}
         | ({"attribution": "probable"} if capability.name == "run" else {}),
     )  # fmt: skip
@@ -83,7 +84,7 @@ async def _on_documents(
 ) -> str:
     """A call on documents: begun, carried out and ended in one transaction of the writer."""
     act = session.act(
-        "capability", capability.label(arguments), decision=decision,
+        Kind.CAPABILITY, capability.label(arguments), decision=decision,
         detail={"call": call.id, "capability": capability.name},
     )  # fmt: skip
     request = call.arguments.encode("utf-8", "replace")
@@ -107,10 +108,10 @@ async def _on_documents(
         text = str(error)
         if begun:
             payload = text.encode("utf-8", "replace")
-            await session.host.write(lambda work: work.end(begun[0], "conflict", payload=payload))
+            await session.host.write(lambda work: work.end(begun[0], Outcome.CONFLICT, payload=payload))
     return text
 
 
 def _refuse(work: Workspace, act: Any, call: ToolCall, payload: bytes) -> None:
     operation = work.begin(act, payload=call.arguments.encode("utf-8", "replace"))
-    work.end(operation, "refused", payload=payload)
+    work.end(operation, Outcome.REFUSED, payload=payload)

@@ -13,6 +13,7 @@ from runtime.execution.sandbox import Limits, Ran, SandboxError
 from runtime.execution.scratch import temporary
 from runtime.tools import Arguments, Refused, shorten
 from workspace import Act, Version, Workspace
+from workspace.kinds import Outcome
 
 COMMAND_SECONDS = 120.0
 PROGRAM_SECONDS = 600.0
@@ -32,7 +33,7 @@ async def carry_out(session: Session, name: str, act: Act, arguments: Arguments,
 
         def refuse(work: Workspace) -> None:
             operation = work.begin(act, payload=payload)
-            work.end(operation, "refused", payload=text.encode("utf-8", "replace"))
+            work.end(operation, Outcome.REFUSED, payload=text.encode("utf-8", "replace"))
 
         await session.host.write(refuse)
         return text
@@ -74,7 +75,7 @@ async def recorded(
     operation = await host.write(lambda work: work.begin(act, payload=payload))
     part = replace(act, operation=operation, detail={})
 
-    def finish(outcome: str, text: str, whole: bytes | None) -> Callable[[Workspace], list[Version]]:
+    def finish(outcome: Outcome, text: str, whole: bytes | None) -> Callable[[Workspace], list[Version]]:
         def end(work: Workspace) -> list[Version]:
             versions = list(work.scan(part).versions)
             if whole is not None:
@@ -93,12 +94,12 @@ async def recorded(
             text, whole = _output(ran)
             text += note()
     except SandboxError as error:
-        await host.alone(finish("refused", str(error), None))
+        await host.alone(finish(Outcome.REFUSED, str(error), None))
         return None, str(error)
     except asyncio.CancelledError:
-        await asyncio.shield(host.alone(finish("interrupted", "Interrupted by a person.", None)))
+        await asyncio.shield(host.alone(finish(Outcome.INTERRUPTED, "Interrupted by a person.", None)))
         raise
-    versions = await host.alone(finish("done" if ran.status == 0 else "failed", text, whole))
+    versions = await host.alone(finish(Outcome.DONE if ran.status == 0 else Outcome.FAILED, text, whole))
     return ran.status, _told(text, versions)
 
 

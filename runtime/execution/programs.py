@@ -16,6 +16,7 @@ from runtime.tools import CAPABILITIES, Arguments, Capability, Hands, Refused, p
 from runtime.tools.capability import path_in
 from workspace import Act, Conflicted, History, Workspace
 from workspace.errors import Failed
+from workspace.kinds import Outcome
 
 PLACE = "/opt/program.py"
 OFFERED: Mapping[str, Capability] = {name: c for name, c in CAPABILITIES.items() if c.in_programs}
@@ -117,7 +118,7 @@ class _Calls:
                 if read is not None:
                     self._seen[path] = read
             name = call.name if path is None else f"{call.name} {path}"
-            work.record(replace(self._act, name=name[:90]), outcome="failed")
+            work.record(replace(self._act, name=name[:90]), outcome=Outcome.FAILED)
             return Answer(error=f"{type(error).__name__}: {error}")
 
     def _one(self, work: Workspace, call: Call) -> Answer:
@@ -134,9 +135,9 @@ class _Calls:
         before = work.cursor
         hands = Hands(work, act, self._seen, self._session.inside, in_program=True)
         result = perform(capability, hands, arguments)
-        if result.outcome != "done" or work.cursor == before:
+        if result.outcome.failed or work.cursor == before:
             work.record(act, outcome=result.outcome)
-        return Answer(result.text) if result.outcome == "done" else Answer(error=result.text)
+        return Answer(result.text) if result.outcome.well else Answer(error=result.text)
 
     def _path(self, call: Call) -> str | None:
         """The document that a call names, however it writes its path."""

@@ -9,14 +9,15 @@ from typing import Any
 
 from runtime.models.names import spoken
 from workspace import Act, NotFound, Operation, Version, Workspace, WorkspaceError
+from workspace.kinds import Kind
 from workspace.operations import undo
 from workspace.operations.addresses import Address, operation_of, resolve, workspace_path
 from workspace.operations.undo import Plan, Touch
 from workspace.records import ENDED, INSTANT
 
-AGAIN: Mapping[str, str] = {
-    "undo": "is an undo; `wukong redo` brings again what it took",
-    "redo": "is a redo; `wukong undo` takes back what it brought",
+AGAIN: Mapping[Kind, str] = {
+    Kind.UNDO: "is an undo; `wukong redo` brings again what it took",
+    Kind.REDO: "is a redo; `wukong undo` takes back what it brought",
 }
 """Of what takes no revert: what it is, and what takes it back."""
 
@@ -32,13 +33,15 @@ def perform(work: Workspace, name: str, arguments: Mapping[str, Any], actor: str
     ``expect``, as a dry run answered it, has them do exactly that; else Changed is raised.
     Raises WorkspaceError.
     """
-    acts: Mapping[str, Callable[..., dict[str, Any]]] = {
-        "scan": _scan, "restore": _restore, "revert": _revert, "undo": _undo_or_redo, "redo": _undo_or_redo
+    acts: Mapping[Kind, Callable[..., dict[str, Any]]] = {
+        Kind.SCAN: _scan, Kind.RESTORE: _restore, Kind.REVERT: _revert, Kind.UNDO: _undo_or_redo,
+        Kind.REDO: _undo_or_redo,
     }  # fmt: skip
-    if name not in acts:
+    kind = Kind(name)
+    if kind not in acts:
         raise WorkspaceError(f"There is no act {name!r}.")
-    return acts[name](
-        work, arguments, Act(kind=name, name=name, actor=actor, session=str(arguments.get("as", "cli")))
+    return acts[kind](
+        work, arguments, Act(kind=kind, name=name, actor=actor, session=str(arguments.get("as", "cli")))
     )
 
 
@@ -112,19 +115,19 @@ def _revert(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str
 def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
     work.catch_up()
     session, given = arguments.get("session"), arguments.get("target")
-    find = undo.undoable if act.kind == "undo" else undo.redoable
+    find = undo.undoable if act.kind == Kind.UNDO else undo.redoable
     target = find(work, session) if given is None else operation_of(work, str(given))
     # A redo is named after what it brings back, not after the undo that it takes back.
-    meant = work.operation(int(target.detail.get("target", target.id))) if act.kind == "redo" else target
-    name = target.name if act.kind == "redo" and target.name else title(target)
+    meant = work.operation(int(target.detail.get("target", target.id))) if act.kind == Kind.REDO else target
+    name = target.name if act.kind == Kind.REDO and target.name else title(target)
     _check_ended(work, [target.id])
-    if given is not None and (meant.id in undo.undone(work, work.cursor)) != (act.kind == "redo"):
+    if given is not None and (meant.id in undo.undone(work, work.cursor)) != (act.kind == Kind.REDO):
         raise WorkspaceError(f"op:{meant.id} is {'undone already' if act.kind == 'undo' else 'not undone'}.")
     if arguments.get("dry_run"):
         touches, plan, token = work.preview_revert([target.id])
         return {**_preview(touches, plan, token), "target": target.id, "name": name, "about": [_about(meant)],
                 "note": _unseen(act.kind, meant) if plan.empty else ""}  # fmt: skip
-    take = work.undo if act.kind == "undo" else work.redo
+    take = work.undo if act.kind == Kind.UNDO else work.redo
     done = take(session=session, target=target.id, act=_named(act, name), expect=arguments.get("expect"))
     made = work.store.versions.of_operation(done.id)
     return {"operation": done.id, "target": target.id, "name": name, "versions": made_by(made)}
@@ -154,12 +157,12 @@ def _covered(work: Workspace, operations: Sequence[Operation]) -> str:
     return f"Nothing to take out: later edits cover all that {names} changed."
 
 
-def _unseen(kind: str, operation: Operation) -> str:
+def _unseen(kind: Kind, operation: Operation) -> str:
     """What an undo or redo does where it changes no document."""
-    if operation.kind == "prompt":
-        where = "is taken out of" if kind == "undo" else "comes back into"
+    if operation.kind == Kind.PROMPT:
+        where = "is taken out of" if kind == Kind.UNDO else "comes back into"
         return f"No document changes; the prompt {where} the conversation."
-    counted = "undone" if kind == "undo" else "done"
+    counted = "undone" if kind == Kind.UNDO else "done"
     return f"No document changes, all are so already; op:{operation.id} counts as {counted}."
 
 
@@ -191,7 +194,7 @@ def _preview(touches: Sequence[Touch], plan: Plan, token: str) -> dict[str, Any]
 def label(operation: Operation) -> str:
     """What an operation is for a person: its kind, and its name where that says more."""
     name = operation.name
-    if operation.kind == "outside":
+    if operation.kind == Kind.OUTSIDE:
         return "edited outside"
     if name is not None and operation.model is not None:
         name = spoken(name)
@@ -200,7 +203,7 @@ def label(operation: Operation) -> str:
 
 def title(operation: Operation) -> str:
     """What an operation is called in the name of an act on it: ``op:12 scan``, ``restore of op:9``."""
-    if operation.kind in ("restore", "revert") and operation.name and operation.name != operation.kind:
+    if operation.kind in (Kind.RESTORE, Kind.REVERT) and operation.name and operation.name != operation.kind:
         return f"{operation.kind} of {operation.name}"
     return f"op:{operation.id} {label(operation)}"
 

@@ -24,6 +24,7 @@ from runtime.protocol import Advanced, Command, Event
 from runtime.usage import meter
 from runtime.usage.budget import Budget, trusted
 from workspace import Act, History, NotFound, Workspace, WorkspaceError
+from workspace.kinds import Kind, Outcome
 from workspace.operations.aio import Reader, Writer
 
 T = TypeVar("T")
@@ -152,7 +153,7 @@ class Sessions:
     async def approve(self, session: Session, capability: str, arguments: dict[str, Any]) -> tuple[bool, str]:
         """Ask a person; whether it is allowed, and what they said. The approval is an operation."""
         payload = json.dumps(arguments, sort_keys=True).encode()
-        act = session.act("approval", capability, actor=self.principal)
+        act = session.act(Kind.APPROVAL, capability, actor=self.principal)
         operation = await self.write(lambda work: work.begin(act, payload=payload))
         future: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
         self._approvals[operation] = _Approval(session, capability, arguments, future)
@@ -160,14 +161,14 @@ class Sessions:
         try:
             allow, reason = await future
         except asyncio.CancelledError:
-            await asyncio.shield(self.write(lambda work: work.end(operation, "interrupted")))
+            await asyncio.shield(self.write(lambda work: work.end(operation, Outcome.INTERRUPTED)))
             raise
         finally:
             del self._approvals[operation]
         allowed = allow in ("once", "session")  # whatever else is said is no
         if allow == "session":
             session.policy.grant(capability)
-        outcome = "done" if allowed else "refused"
+        outcome = Outcome.DONE if allowed else Outcome.REFUSED
         detail = {"allow": allow, **({"reason": reason} if reason else {})}
         await self.write(lambda work: work.end(operation, outcome, detail=detail))
         return allowed, reason
@@ -210,7 +211,7 @@ class Sessions:
 
         def begin(work: Workspace) -> str:
             name = f"s{work.store.journal.next_id()}"
-            work.record(Act(kind="session", name=model.name, actor=self.principal, session=name, detail=detail))
+            work.record(Act(kind=Kind.SESSION, name=model.name, actor=self.principal, session=name, detail=detail))
             return name
 
         name = await self.write(begin)
@@ -229,33 +230,31 @@ class Sessions:
             "model": session.model.name, "asked": command.model, "mode": session.policy.mode,
             "inside": session.inside, "max_tokens": session.budget.max_tokens, "max_cost": session.budget.max_cost,
         }  # fmt: skip
-        act = session.act("settings", session.model.name, actor=self.principal, parent=None, detail=detail)
+        act = session.act(Kind.SETTINGS, session.model.name, actor=self.principal, parent=None, detail=detail)
         await self.write(lambda work: work.record(act))
         return session
 
     async def _resume(self, name: str, model_name: str | None) -> Session:
-        def look(history: History) -> tuple[dict[str, Any], meter.Total, int]:
-            ids = history.store.journal.of_kind("session", session=name)
+        def look(history: History) -> tuple[dict[str, Any], int, int, int]:
+            ids = history.store.journal.of_kind(Kind.SESSION, session=name)
             if not ids:
                 raise NotFound(f"There is no session {name}; `wukong sessions` lists them.")
             calls = meter.calls(history, session=name)
             spent = meter.total(calls)
-            kept = [
-                c for c in calls if c.outcome != "failed" and trusted(c.usage) is None and c.usage.estimated is None
-            ]
-            spent.estimated += sum(c.detail.get("asked", 0) + c.detail.get("limit", 0) for c in kept)
+            unsure = [c for c in calls if trusted(c.usage) is None and c.usage.estimated is None]
+            kept = [c for c in unsure if c.outcome != Outcome.FAILED]
+            tokens = spent.known + sum(c.detail.get("asked", 0) + c.detail.get("limit", 0) for c in kept)
             entries = history.store.journal.of_session(name)
             detail = dict(history.operation(ids[0]).detail)
-            for id_ in history.store.journal.of_kind("settings", session=name)[-1:]:
+            for id_ in history.store.journal.of_kind(Kind.SETTINGS, session=name)[-1:]:
                 new = history.operation(id_).detail
                 detail |= {key: value for key, value in new.items() if value is not None or key.startswith("max")}
-            return detail, spent, entries[-1].id
+            return detail, tokens, spent.cost, entries[-1].id
 
-        detail, spent, looked = await self.read(look)
+        detail, tokens, cost, looked = await self.read(look)
         model = await asyncio.to_thread(self._choose, model_name or detail.get("asked") or detail["model"])
         session = self._live(name, model, detail, looked)
-        session.budget.tokens = spent.reported + spent.estimated
-        session.budget.cost = spent.cost
+        session.budget.tokens, session.budget.cost = tokens, cost
         return session
 
     def _live(self, name: str, model: Model, detail: dict[str, Any], looked: int) -> Session:
@@ -272,7 +271,7 @@ class Sessions:
 
     async def _prompt(self, session: Session, text: str) -> int:
         first = next((line for line in text.splitlines() if line.strip()), "")
-        act = session.act("prompt", first.strip()[:120], actor=self.principal, parent=None)
+        act = session.act(Kind.PROMPT, first.strip()[:120], actor=self.principal, parent=None)
         payload = text.encode("utf-8", "replace")
         operation = await self.write(lambda work: work.begin(act, payload=payload))
         session.queue.append((operation, text))
@@ -357,7 +356,7 @@ def _fork(history: History, entry: int) -> tuple[dict[str, Any], str | None]:
     session = journal.entry(entry).session
     if session is None:
         raise WorkspaceError(f"Entry {entry} belongs to no session; name one of a conversation.")
-    ids = journal.of_kind("session", session=session) + journal.of_kind("settings", session=session)
+    ids = journal.of_kind(Kind.SESSION, session=session) + journal.of_kind(Kind.SETTINGS, session=session)
     model = None
     for detail in (history.operation(id_).detail for id_ in ids if id_ <= entry):
         model = detail.get("asked") or (detail.get("model") if model is None else model)

@@ -9,7 +9,9 @@ from runtime.planning import lessons, plan
 from runtime.tools import CAPABILITIES, Arguments, Refused, shorten
 from runtime.usage import meter
 from workspace import Act, Conflicted, History, Workspace
+from workspace.kinds import Kind, Outcome
 from workspace.store.lines import is_binary, unified
+from workspace.totals import Total
 
 DIFF_LINES = 200
 
@@ -17,7 +19,7 @@ DIFF_LINES = 200
 async def carry_out(session: Session, act: Act, arguments: Arguments, payload: bytes) -> str:
     """The plan capability: set, start, finish or show; its answer to the model."""
     operation = await session.host.write(lambda work: work.begin(act, payload=payload))
-    outcome = "done"
+    outcome = Outcome.DONE
     try:
         action = arguments["action"]
         if action == "set":
@@ -31,7 +33,7 @@ async def carry_out(session: Session, act: Act, arguments: Arguments, payload: b
         else:
             raise Refused(f"plan cannot {action}; it can set, start, finish and show.")
     except Refused as error:
-        text, outcome = str(error), "refused"
+        text, outcome = str(error), Outcome.REFUSED
     answer = text.encode("utf-8", "replace")
     await session.host.write(lambda work: work.end(operation, outcome, payload=answer))
     return text
@@ -48,7 +50,7 @@ async def _set(session: Session, arguments: Arguments) -> str:
     if session.attempt is not None:
         raise Refused("An attempt is open; finish it before the plan changes.")
     steps = plan.parse(arguments.get("steps"))
-    act = session.act("plan", f"{len(steps)} steps", detail={"steps": steps}, parent=session.prompt)
+    act = session.act(Kind.PLAN, f"{len(steps)} steps", detail={"steps": steps}, parent=session.prompt)
     await session.host.write(lambda work: work.record(act))
     return _show(await _plan(session))
 
@@ -70,7 +72,7 @@ async def _start(session: Session, number: int | None) -> str:
     def look(history: History) -> list[lessons.Lesson]:
         journal = history.store.journal
         own = {
-            id_ for id_ in journal.of_kind("lesson")
+            id_ for id_ in journal.of_kind(Kind.LESSON)
             if journal.operation(id_).detail.get("attempt_operation") in before
         }  # fmt: skip
         return lessons.offer(history, step.title, own)
@@ -78,7 +80,7 @@ async def _start(session: Session, number: int | None) -> str:
     offered = await session.host.read(look)
     session.step, session.try_number = step.number, len(step.attempts) + 1
     detail = {"lessons": [lesson.operation for lesson in offered]} if offered else {}
-    act = session.act("attempt", step.title, detail=detail, parent=session.prompt)
+    act = session.act(Kind.ATTEMPT, step.title, detail=detail, parent=session.prompt)
     session.attempt = await session.host.write(lambda work: work.begin(act))
     judged = f"It is judged by: {step.check}." if step.check else "It has no check."
     taught = "".join(f"\n\n{lesson.text()}" for lesson in offered)
@@ -92,7 +94,7 @@ async def _finish(session: Session, note: str) -> str:
     step = (await _plan(session)).step(number)
     why = await _judge(session, step)
     if why is None:
-        outcome = "verified" if step.check else "done"
+        outcome = Outcome.VERIFIED if step.check else Outcome.DONE
         await session.host.write(lambda work: work.end(attempt, outcome, detail=_noted(note)))
         _leave(session)
         return f"Step {number} is {outcome}." + ("" if step.check else " It had no check.")
@@ -113,7 +115,7 @@ async def _judge(session: Session, step: plan.Step) -> str | None:
     except Refused as error:
         return f"the check `{check.command}` could not be run: {error}"
     act = session.act(
-        "capability", f"check {check.command[:80]}", decision=decision, detail={"attribution": "probable"}
+        Kind.CAPABILITY, f"check {check.command[:80]}", decision=decision, detail={"attribution": "probable"}
     )
     status, output = await command.run(session, act, check.command, payload=check.command.encode())
     if status == 0:
@@ -126,16 +128,16 @@ async def _fail(session: Session, step: plan.Step, attempt: int, why: str, note:
     """Record the failure and its lesson, then take the attempt back: what others did meanwhile stays."""
     host = session.host
 
-    def learn(history: History) -> tuple[str, str, meter.Total]:
+    def learn(history: History) -> tuple[str, str, Total]:
         return net_diff(history, attempt), tried(history, attempt), meter.of_family(history, attempt)
 
-    await host.write(lambda work: work.end(attempt, "failed", detail={"why": why, **_noted(note)}))
+    await host.write(lambda work: work.end(attempt, Outcome.FAILED, detail={"why": why, **_noted(note)}))
     diff, tries, total = await host.read(learn)
-    tokens = total.reported + total.estimated
+    tokens = total.known
     payload = lessons.pack(step.title, why, f"{note}\n{tries}".strip(), diff, tokens, total.estimated > 0)
-    lesson_act = session.act("lesson", why[:120], parent=session.prompt, detail={"attempt_operation": attempt})
+    lesson_act = session.act(Kind.LESSON, why[:120], parent=session.prompt, detail={"attempt_operation": attempt})
     lesson = await host.write(lambda work: work.record(lesson_act, payload=payload))
-    revert = session.act("revert", f"failed attempt at {step.title}", parent=session.prompt)
+    revert = session.act(Kind.REVERT, f"failed attempt at {step.title}", parent=session.prompt)
     _leave(session)
     try:
         taken = await host.alone(lambda work: _take_back(work, attempt, revert))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from workspace import History
+from workspace.kinds import Kind
 from workspace.operations.ranking import rank
 
 SIMILAR = 55.0
@@ -49,7 +50,7 @@ def pack(step: str, why: str, tried: str, diff: str, tokens: int, estimated: boo
 def every(history: History) -> list[Lesson]:
     """All lessons, oldest first."""
     out = []
-    for id_ in history.store.journal.of_kind("lesson"):
+    for id_ in history.store.journal.of_kind(Kind.LESSON):
         payload = history.store.journal.entry(id_).payload
         if payload is not None:
             out.append(Lesson(operation=id_, **json.loads(history.store.contents.get(payload))))

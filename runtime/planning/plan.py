@@ -10,6 +10,7 @@ from typing import Any, Literal
 import regex
 
 from workspace import History, WorkspaceError
+from workspace.kinds import Kind, Outcome
 from workspace.operations.undo import undone
 
 ATTEMPTS = 3
@@ -56,7 +57,7 @@ class Attempt:
 
     operation: int
     number: int
-    outcome: str | None
+    outcome: Outcome | None
     lessons: tuple[int, ...]
 
 
@@ -95,12 +96,12 @@ def at(history: History, session: str, cursor: int | None = None) -> Plan | None
     upto = history.cursor if cursor is None else cursor
     journal = history.store.journal
     gone = undone(history, upto)
-    plans = [id_ for id_ in journal.of_kind("plan", upto, session=session) if not _is_gone(history, id_, gone)]
+    plans = [id_ for id_ in journal.of_kind(Kind.PLAN, upto, session=session) if not _is_gone(history, id_, gone)]
     if not plans:
         return None
     newest = journal.operation(plans[-1], upto)
     plan = Plan(newest.id, [_step(n, record) for n, record in enumerate(newest.detail["steps"], 1)])
-    for id_ in journal.of_kind("attempt", upto, session=session):
+    for id_ in journal.of_kind(Kind.ATTEMPT, upto, session=session):
         if id_ < newest.id or _is_gone(history, id_, gone):
             continue
         operation = journal.operation(id_, upto)
@@ -177,7 +178,7 @@ def _state(step: Step) -> StepState:
     last = step.attempts[-1].outcome
     if last is None:
         return "doing"
-    if last in ("verified", "done"):
+    if last.well:
         return "done"
     return "failed" if len(step.attempts) >= step.limit else "todo"
 

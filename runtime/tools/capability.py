@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from runtime.dispatch.policy import Effect
 from runtime.models.base import Tool
 from workspace import Act, Conflicted, Workspace, WorkspaceError
+from workspace.kinds import Outcome
 
 RESULT_LIMIT = 24_000
 """Characters of a result that a model is given; the whole of a longer one is kept with the operation."""
@@ -28,7 +29,7 @@ class Result:
     """What a call gives: text for who called, and how it ended."""
 
     text: str
-    outcome: Literal["done", "failed", "conflict", "refused", "interrupted"] = "done"
+    outcome: Outcome = Outcome.DONE
 
 
 @dataclass(slots=True)
@@ -137,7 +138,7 @@ def perform(capability: Capability, hands: Hands, arguments: Arguments) -> Resul
     try:
         return capability.act(hands, arguments)
     except Refused as error:
-        return Result(str(error), "refused")
+        return Result(str(error), Outcome.REFUSED)
     except Conflicted as error:
         regions = "".join(
             f"\n--- line {c.line}, theirs\n{c.ours.decode('utf-8', 'replace')}--- yours\n"
@@ -145,9 +146,9 @@ def perform(capability: Capability, hands: Hands, arguments: Arguments) -> Resul
             for c in error.conflicts[:5]
             if c.line
         )
-        return Result(f"{error}{regions}", "conflict")
+        return Result(f"{error}{regions}", Outcome.CONFLICT)
     except WorkspaceError as error:
-        return Result(str(error), "failed")
+        return Result(str(error), Outcome.FAILED)
 
 
 def shorten(text: str, limit: int = RESULT_LIMIT) -> tuple[str, bool]:

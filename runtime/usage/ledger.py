@@ -13,36 +13,31 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from operator import add, sub
-from typing import Literal, TypeAlias
 
-from runtime.usage.meter import Effect, Total, is_unknown
-from workspace import Entry, History, NotFound, Usage
+from runtime.usage.meter import VERDICTS, Effect, Verdict
+from workspace import Entry, History, NotFound
+from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED
 from workspace.store.journal import Journal
+from workspace.totals import NOTHING, Total
 
-Verdict = Literal["effective", "wasted", "unjudged"]
-Spent: TypeAlias = tuple[int, ...]
-"""The fields of a Total, in its order."""
-
-KINDS = ("plan", "attempt", "lesson", "session", "settings", "undo", "redo", "revert")
-PLANNING = frozenset({"plan", "attempt", "lesson", "undo", "redo", "revert"})
+PLANNING = frozenset({Kind.PLAN, Kind.ATTEMPT, Kind.LESSON, Kind.UNDO, Kind.REDO, Kind.REVERT})
 """Kinds whose entries can change what a plan looks like."""
-FRAMES = frozenset({"prompt", "attempt", "summary"})
+KINDS = (*sorted(PLANNING), Kind.SESSION, Kind.SETTINGS)
+FRAMES = frozenset({Kind.PROMPT, Kind.ATTEMPT, Kind.SUMMARY})
 """Long operations that only hold others: they have no row of their own."""
 PAGE = 500
 """Entries that are read at a time."""
 SPAN = 50_000
 """Entries that one query may pass over."""
 
-_NOTHING: Spent = (0,) * 9
-_WIDTH = len(_NOTHING)
+_WIDTH = len(NOTHING.numbers)
 _MOST = 1 << 62
 """Where a sum stays that nobody can mean."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SpendingLimits:
     """What a session may spend: tokens, and 1e-9 USD; None is without limit."""
 
     tokens: int | None = None
@@ -57,23 +52,23 @@ class _Series:
     def __init__(self) -> None:
         self.entries = array("q")
         self.values = array("q")
-        self.now = _NOTHING
+        self.now = NOTHING
 
-    def add(self, entry: int, change: Spent) -> None:
-        self.now = _plus(self.now, change)
+    def add(self, entry: int, change: Total) -> None:
+        self.now += change
         try:
-            value = array("q", self.now)
+            value = array("q", self.now.numbers)
         except OverflowError:  # a provider's number may be any
-            value = array("q", (max(-_MOST, min(_MOST, number)) for number in self.now))
+            value = array("q", (max(-_MOST, min(_MOST, number)) for number in self.now.numbers))
         if self.entries and self.entries[-1] == entry:
             self.values[-_WIDTH:] = value
         else:
             self.entries.append(entry)
             self.values.extend(value)
 
-    def at(self, cursor: int) -> Spent:
+    def at(self, cursor: int) -> Total:
         index = bisect_right(self.entries, cursor)
-        return tuple(self.values[(index - 1) * _WIDTH : index * _WIDTH]) if index else _NOTHING
+        return Total(*self.values[(index - 1) * _WIDTH : index * _WIDTH]) if index else NOTHING
 
 
 @dataclass(slots=True)
@@ -90,8 +85,8 @@ class _Call:
     ref: bytes | None = None
     first_ref: bytes | None = None
     ended: bool = False
-    spent: Spent = _NOTHING
-    counted: list[Spent] = field(default_factory=lambda: [_NOTHING, _NOTHING])
+    spent: Total = NOTHING
+    counted: list[Total] = field(default_factory=lambda: [NOTHING, NOTHING])
     """What it adds to the workspace's sums, and to its session's."""
 
 
@@ -100,10 +95,10 @@ class _Try:
     """An attempt as it stands after the entries taken in so far."""
 
     lessons: tuple[int, ...]
-    outcome: str | None = None
+    outcome: Outcome | None = None
     ended: bool = False
     verdict: Verdict = "unjudged"
-    sums: dict[str | None, Spent] = field(default_factory=dict)
+    sums: dict[str | None, Total] = field(default_factory=dict)
     """What the calls judged by it add, by session; None is the workspace."""
 
 
@@ -130,7 +125,7 @@ class Ledger:
         self._closed: dict[int, int] = {}
         self._corrected: set[int] = set()
         self._asking: set[int] = set()
-        self._limits: dict[str, list[tuple[int, Limits]]] = {}
+        self._limits: dict[str, list[tuple[int, SpendingLimits]]] = {}
         self._marks = array("q")
         self._reverted: dict[int, int] = {}
 
@@ -159,8 +154,7 @@ class Ledger:
 
     def effect(self, session: str | None, cursor: int) -> Effect:
         """The same sum by what came of it."""
-        verdicts: tuple[Verdict, ...] = ("effective", "wasted", "unjudged")
-        return Effect(*(self._at(("effect", session, verdict), cursor) for verdict in verdicts))
+        return Effect(*(self._at(("effect", session, verdict), cursor) for verdict in VERDICTS))
 
     def by_step(self, session: str | None, cursor: int) -> dict[tuple[int, int | None], Total]:
         """A session's sums by (plan, step), in order of first use: plan 0 and step None are none."""
@@ -176,11 +170,11 @@ class Ledger:
         """The sum of the model calls that an attempt caused."""
         return self._at(("attempt", attempt), cursor)
 
-    def limits(self, session: str, cursor: int) -> Limits:
+    def limits(self, session: str, cursor: int) -> SpendingLimits:
         """What the session may spend."""
         known = self._limits.get(session, [])
         index = bisect_right(known, cursor, key=lambda item: item[0])
-        return known[index - 1][1] if index else Limits()
+        return known[index - 1][1] if index else SpendingLimits()
 
     def rows(self, session: str | None, cursor: int, back: int, count: int) -> tuple[list[int], int]:
         """``count`` rows up to the cursor, oldest first, without the newest ``back``; and how many there are in all.
@@ -231,7 +225,7 @@ class Ledger:
 
     def _at(self, key: tuple[object, ...], cursor: int) -> Total:
         series = self._series.get(key)
-        return Total(*series.at(cursor)) if series else Total()
+        return series.at(cursor) if series else NOTHING
 
     def _take(self, journal: Journal, entry: Entry) -> None:
         if entry.kind in PLANNING:
@@ -241,12 +235,12 @@ class Ledger:
         elif (call := self._calls.get(entry.operation)) is not None:
             if entry.phase == ENDED or not call.ended:
                 call.ended = call.ended or entry.phase == ENDED
-                self._change(entry.id, call, _spent(entry.usage), entry.ref or call.first_ref)
+                self._change(entry.id, call, Total.of(entry.usage), entry.ref or call.first_ref)
         elif (attempt := self._tries.get(entry.operation)) is not None:
             if entry.phase == ENDED or not attempt.ended:
                 attempt.ended = attempt.ended or entry.phase == ENDED
                 lessons = tuple(entry.detail.get("lessons", attempt.lessons))
-                self._end_attempt(entry, attempt, entry.outcome or ("done" if attempt.ended else None), lessons)
+                self._end_attempt(entry, attempt, entry.outcome or (Outcome.DONE if attempt.ended else None), lessons)
         if entry.phase == ENDED:
             if entry.operation in self._closed:
                 self._corrected.add(entry.operation)
@@ -255,19 +249,19 @@ class Ledger:
 
     def _begin(self, journal: Journal, entry: Entry) -> None:
         kind, session = entry.kind, entry.session
-        if kind == "plan":
+        if kind == Kind.PLAN:
             self._plan[session] = entry.id
-        elif kind in ("session", "settings") and session is not None:
-            limits = Limits(entry.detail.get("max_tokens"), entry.detail.get("max_cost"))
+        elif kind in (Kind.SESSION, Kind.SETTINGS) and session is not None:
+            limits = SpendingLimits(entry.detail.get("max_tokens"), entry.detail.get("max_cost"))
             self._limits.setdefault(session, []).append((entry.id, limits))
-        elif kind == "lesson":
+        elif kind == Kind.LESSON:
             self._learn(entry)
-        elif kind == "revert":
+        elif kind == Kind.REVERT:
             for operation in entry.detail.get("reverts", ()):
                 self._reverted.setdefault(operation, entry.id)
-        elif kind == "attempt":
+        elif kind == Kind.ATTEMPT:
             attempt = self._tries[entry.id] = _Try(tuple(entry.detail.get("lessons", ())))
-            self._end_attempt(entry, attempt, entry.outcome or (None if entry.phase == BEGUN else "done"))
+            self._end_attempt(entry, attempt, entry.outcome or (None if entry.phase == BEGUN else Outcome.DONE))
         if entry.model is not None:
             self._begin_call(journal, entry)
         if entry.model is not None or (entry.phase == BEGUN and kind not in FRAMES):
@@ -289,7 +283,7 @@ class Ledger:
         line = self._line(journal, entry.id, entry)
         call = self._calls[entry.id] = _Call(entry.id, session, number, step, line, first_ref=entry.ref)
         call.ended = entry.phase != BEGUN
-        self._change(entry.id, call, _spent(entry.usage), entry.ref)
+        self._change(entry.id, call, Total.of(entry.usage), entry.ref)
 
     def _line(self, journal: Journal, operation: int, entry: Entry | None = None) -> tuple[int, ...]:
         """The attempts that an operation is or descends from, the newest first."""
@@ -302,12 +296,12 @@ class Ledger:
             return ()
         parent = entry.parent
         above = self._line(journal, parent) if parent is not None and parent < operation else ()
-        line = (operation, *above) if entry.kind == "attempt" else above
+        line = (operation, *above) if entry.kind == Kind.ATTEMPT else above
         if entry.model is None:
             self._lines[operation] = line
         return line
 
-    def _change(self, entry: int, call: _Call, spent: Spent, ref: bytes | None) -> None:
+    def _change(self, entry: int, call: _Call, spent: Total, ref: bytes | None) -> None:
         """A call costs something else, or is known by another message id, from an entry on."""
         old, call.spent, call.ref = call.ref, spent, ref
         for scope in (None, call.session) if call.session is not None else (None,):
@@ -344,14 +338,14 @@ class Ledger:
         """Bring the sums of a session, or of the workspace, to what a call counts for now."""
         place = 0 if scope is None else 1
         counts = call.ref is None or self._first[scope, call.ref] == call.id
-        new = call.spent if counts else _NOTHING
-        change = _minus(new, call.counted[place])
-        if change == _NOTHING:
+        new = call.spent if counts else NOTHING
+        change = new - call.counted[place]
+        if not change:
             return
         call.counted[place] = new
         judge = self._tries.get(call.line[0]) if call.line else None
         if judge is not None:
-            judge.sums[scope] = _plus(judge.sums.get(scope, _NOTHING), change)
+            judge.sums[scope] = judge.sums.get(scope, NOTHING) + change
         keys: list[tuple[object, ...]] = [("all", scope), ("effect", scope, judge.verdict if judge else "unjudged")]
         if scope is None:
             keys.append(("session", call.session))
@@ -361,7 +355,7 @@ class Ledger:
         for key in keys:
             self._add(key, entry, change)
 
-    def _add(self, key: tuple[object, ...], entry: int, change: Spent) -> None:
+    def _add(self, key: tuple[object, ...], entry: int, change: Total) -> None:
         if (series := self._series.get(key)) is None:
             series = self._series[key] = _Series()
         series.add(entry, change)
@@ -369,12 +363,12 @@ class Ledger:
     # -- verdicts
 
     def _end_attempt(
-        self, entry: Entry, attempt: _Try, outcome: str | None, lessons: tuple[int, ...] | None = None
+        self, entry: Entry, attempt: _Try, outcome: Outcome | None, lessons: tuple[int, ...] | None = None
     ) -> None:
-        before = attempt.lessons if attempt.outcome == "verified" else ()
+        before = attempt.lessons if attempt.outcome == Outcome.VERIFIED else ()
         attempt.outcome = outcome
         attempt.lessons = attempt.lessons if lessons is None else lessons
-        after = attempt.lessons if outcome == "verified" else ()
+        after = attempt.lessons if outcome == Outcome.VERIFIED else ()
         self._count_uses(before, -1)
         self._count_uses(after, 1)
         taught = [self._taught[lesson] for lesson in (*before, *after) if lesson in self._taught]
@@ -398,30 +392,14 @@ class Ledger:
         if attempt is None:
             return
         new: Verdict = "unjudged"
-        if attempt.outcome == "verified":
+        if attempt.outcome == Outcome.VERIFIED:
             new = "effective"
-        elif attempt.outcome == "failed":
+        elif attempt.outcome == Outcome.FAILED:
             new = "effective" if self._uses.get(self._lesson_of.get(id_, 0), 0) > 0 else "wasted"
         old, attempt.verdict = attempt.verdict, new
         if new == old:
             return
         for scope, spent in attempt.sums.items():
-            if spent != _NOTHING:
-                self._add(("effect", scope, old), entry, _minus(_NOTHING, spent))
+            if spent:
+                self._add(("effect", scope, old), entry, -spent)
                 self._add(("effect", scope, new), entry, spent)
-
-
-def _spent(use: Usage) -> Spent:
-    unknown = is_unknown(use)
-    return (
-        1, use.input or 0, use.output or 0, use.cached or 0, use.reasoning or 0, use.estimated or 0,
-        int(unknown), use.cost or 0, int(use.cost is None),
-    )  # fmt: skip
-
-
-def _plus(a: Spent, b: Spent) -> Spent:
-    return tuple(map(add, a, b))
-
-
-def _minus(a: Spent, b: Spent) -> Spent:
-    return tuple(map(sub, a, b))

@@ -10,17 +10,22 @@ from textual.app import App, ComposeResult
 
 from tests.cli.hostile import HOSTILE
 from themes import load
-from widgets.amounts import Spent, bar, dollars, fitted, lasted, made_of, money, thin, together, tokens
+from widgets.amounts import bar, thin
 from widgets.meter import Meter, MeterPage, Row, Share, bars, budget, row, totals
 from widgets.paint import Ink, Line, cells, strip
+from workspace.amounts import dollars, fitted, lasted, made_of, money, together, tokens
+from workspace.kinds import Outcome
+from workspace.totals import Total
 
-CALL = Row(1, 1_700_000_000_000_000, "model call 1", Spent(1, 1_204, 85, 512, cost=4_900_000), 2_100_000, "done")
-LOOP = Row(9, 1_700_000_001_000_000, "program book.py", None, 3_400_000, "done", times=10_000)
-TOTAL = Spent(5, 11_200, 1_145, 400, estimated=678, unknown=2, cost=12_300_000, unpriced=2)
+CALL = Row(
+    1, 1_700_000_000_000_000, "model call 1", Total(1, 1_204, 85, 512, cost=4_900_000), 2_100_000, Outcome.DONE
+)
+LOOP = Row(9, 1_700_000_001_000_000, "program book.py", None, 3_400_000, Outcome.DONE, times=10_000)
+TOTAL = Total(5, 11_200, 1_145, 400, estimated=678, unknown=2, cost=12_300_000, unpriced=2)
 PAGE = MeterPage(
-    "s12", TOTAL, Spent(2, 9_000, 120), Spent(1, estimated=2_140), Spent(2, 80, 5, unknown=1),
-    (Share("1 Read", Spent(1, 900, 100)), Share("2 Book", Spent(3, 1_800, 200, estimated=2_000)),
-     Share("no step", Spent(1, unknown=1))),
+    "s12", TOTAL, Total(2, 9_000, 120), Total(1, estimated=2_140), Total(2, 80, 5, unknown=1),
+    (Share("1 Read", Total(1, 900, 100)), Share("2 Book", Total(3, 1_800, 200, estimated=2_000)),
+     Share("no step", Total(1, unknown=1))),
     (CALL, LOOP), 2,
 )  # fmt: skip
 
@@ -58,27 +63,27 @@ def many(count: int) -> MeterPage:
 
 def test_a_sum_says_what_is_reported_estimated_and_unknown() -> None:
     assert made_of(TOTAL) == ["reported 12,345", "~678", "2 calls ?"]
-    assert made_of(Spent(1, unknown=1)) == ["1 call ?"]
-    assert made_of(Spent()) == ["reported 0"]
-    assert [tokens(use) for use in (Spent(), Spent(1, 5, 6), Spent(1, estimated=7), Spent(1, unknown=1), TOTAL)] == [
+    assert made_of(Total(1, unknown=1)) == ["1 call ?"]
+    assert made_of(Total()) == ["reported 0"]
+    assert [tokens(use) for use in (Total(), Total(1, 5, 6), Total(1, estimated=7), Total(1, unknown=1), TOTAL)] == [
         "", "11", "~7", "?", "~13,023 + ?",
     ]  # fmt: skip
     assert together(TOTAL) == "12,345 + ~678 + 2 ?"
-    assert together(Spent()) == "0"
+    assert together(Total()) == "0"
 
 
 def test_a_number_is_never_cut() -> None:
     assert [fitted(n, 7) for n in (0, 999_999, 1_048_576, 12_345_678, 10**11, 10**15)] == [
         "0", "999,999", "1048576", "12.3M", "100.0G", "1e+15",
     ]  # fmt: skip
-    huge = Spent(1, 123_456_789, 1_048_576, estimated=9, unknown=1)
+    huge = Total(1, 123_456_789, 1_048_576, estimated=9, unknown=1)
     assert text(bars(replace(PAGE, bars=(Share("a", huge),)), 40, 3)[0]).endswith(" ~124,505,374 + ?")
 
 
 def test_money_that_is_not_known_is_never_nought() -> None:
     assert money(TOTAL) == "$0.0123 + ?"
-    assert money(Spent(2, 1, 1, unpriced=2)) == "–"
-    assert money(Spent()) == ""
+    assert money(Total(2, 1, 1, unpriced=2)) == "–"
+    assert money(Total()) == ""
     assert [dollars(cost) for cost in (0, 1, 99_999, 100_000, 12_300_000, 12_345_678_900, 10**15)] == [
         "$0", "<$0.0001", "<$0.0001", "$0.0001", "$0.0123", "$12.35", "$1,000,000",
     ]  # fmt: skip
@@ -106,17 +111,17 @@ def test_bars_grow_in_eighths_and_what_is_more_than_nothing_shows() -> None:
 def test_a_row_is_one_operation_in_columns() -> None:
     assert text(row(CALL, 50))[8:] == " model call 1       1,204      85  $0.0049"
     assert text(row(CALL, 80))[8:].split() == ["model", "call", "1", "1,204", "85", "512", "$0.0049", "2.1", "s"]
-    estimated = replace(CALL, spent=Spent(1, estimated=678, unpriced=1))
+    estimated = replace(CALL, spent=Total(1, estimated=678, unpriced=1))
     assert text(row(estimated, 50)).split()[-2:] == ["~678", "–"]
-    unknown = replace(CALL, spent=Spent(1, unknown=1, unpriced=1))
+    unknown = replace(CALL, spent=Total(1, unknown=1, unpriced=1))
     assert text(row(unknown, 50)).split()[-3:] == ["?", "?", "–"]
-    half = replace(CALL, spent=Spent(1, 1_204, unknown=1, unpriced=1))
+    half = replace(CALL, spent=Total(1, 1_204, unknown=1, unpriced=1))
     assert text(row(half, 50)).split()[-3:] == ["1,204", "?", "–"]
-    mixed = replace(CALL, spent=Spent(1, 1_204, 10, estimated=7, unpriced=1))
+    mixed = replace(CALL, spent=Total(1, 1_204, 10, estimated=7, unpriced=1))
     assert text(row(mixed, 50)).split()[-3:] == ["1,204", "~17", "–"]
     running = replace(unknown, lasted=None, outcome=None)
     assert text(row(running, 50)).split()[-3:] == ["…", "…", "…"]
-    failed = replace(unknown, outcome="failed")
+    failed = replace(unknown, outcome=Outcome.FAILED)
     assert "model call 1 ✗" in text(row(failed, 50))
     assert "model call 1 ✗ failed" in text(row(failed, 80))
     repeated = replace(CALL, same=1)
@@ -134,8 +139,8 @@ def test_a_loop_is_one_row_of_no_tokens() -> None:
 @pytest.mark.parametrize("width", [26, 40, 50, 58, 80, 200])
 def test_columns_stay_where_they_are_whatever_the_numbers(width: int) -> None:
     small, large = (
-        replace(CALL, spent=Spent(1, 1, 1, cost=1)),
-        replace(CALL, spent=Spent(1, 999_999, 99_999, cost=10**9)),
+        replace(CALL, spent=Total(1, 1, 1, cost=1)),
+        replace(CALL, spent=Total(1, 999_999, 99_999, cost=10**9)),
     )
     for item in (CALL, LOOP, small, large, replace(CALL, label="語" * 60), replace(LOOP, label="x" * 90)):
         assert cells(row(item, width)) == width
@@ -257,9 +262,12 @@ async def test_any_size_is_drawn(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_labels_are_drawn_never_sent(name: str) -> None:
     bad = HOSTILE[name].decode("utf-8", "surrogateescape")
-    page = replace(PAGE, bars=(Share(bad, Spent(1, 1, 1)),))
+    page = replace(PAGE, bars=(Share(bad, Total(1, 1, 1)),))
     for width in (12, 40, 80):
-        lines = [row(replace(LOOP, label=bad, outcome=bad), width), row(replace(CALL, label=bad, model=bad), width)]
+        lines = [
+            row(replace(LOOP, label=bad, outcome=Outcome(bad)), width),
+            row(replace(CALL, label=bad, model=bad), width),
+        ]
         for line in [*lines, *bars(page, width, 3)]:
             drawn = strip(line, width, Ink(load("light")))
             assert drawn.cell_length == width

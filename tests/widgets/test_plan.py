@@ -10,23 +10,24 @@ from textual.app import App, ComposeResult
 
 from tests.cli.hostile import HOSTILE
 from themes import load
-from widgets.amounts import Spent
 from widgets.paint import Ink, cells, strip
 from widgets.plan import AttemptRow, Plan, PlanPage, StepRow, groups, sums
+from workspace.kinds import Outcome
+from workspace.totals import Total
 
-FIRST = Spent(calls=2, estimated=2_140, unpriced=2)
-SECOND = Spent(calls=1, input=3_480, output=505, cost=11_000_000)
-BOTH = Spent(calls=3, input=3_480, output=505, estimated=2_140, cost=11_000_000, unpriced=2)
+FIRST = Total(calls=2, estimated=2_140, unpriced=2)
+SECOND = Total(calls=1, input=3_480, output=505, cost=11_000_000)
+BOTH = Total(calls=3, input=3_480, output=505, estimated=2_140, cost=11_000_000, unpriced=2)
 WHY = "600 bottles stand in fire lane E"
 PAGE = PlanPage(
     "s1",
     7,
     (
-        StepRow(1, "Read the floor", None, "done", (AttemptRow(9, 1, "done", spent=SECOND),), SECOND),
+        StepRow(1, "Read the floor", None, "done", (AttemptRow(9, 1, Outcome.DONE, spent=SECOND),), SECOND),
         StepRow(
             2, "Book 10,000 bottles in", "floor.txt lacks 'E'", "doing",
             (
-                AttemptRow(20, 1, "failed", WHY, FIRST, reverted=True),
+                AttemptRow(20, 1, Outcome.FAILED, WHY, FIRST, reverted=True),
                 AttemptRow(40, 2, None, "", SECOND, lessons=("lesson of 1",)),
             ),
             BOTH,
@@ -34,8 +35,8 @@ PAGE = PlanPage(
         StepRow(3, "Report to the house", "report.md exists", "todo"),
     ),
     2,
-    Spent(),
-    Spent(calls=5, input=7_000, output=1_000, estimated=2_140, unknown=1, cost=22_000_000, unpriced=3),
+    Total(),
+    Total(calls=5, input=7_000, output=1_000, estimated=2_140, unknown=1, cost=22_000_000, unpriced=3),
 )  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def test_a_step_says_its_state_check_attempts_tokens_and_cost() -> None:
     assert rows[4].endswith("~2,140         –")
     assert rows[5] == "      reverted · 600 bottles stand in fire lane E"
     assert rows[-1].endswith("~10,140 + ? $0.0220 + ?")
-    verified = replace(PAGE.steps[1].attempts[1], outcome="verified")
+    verified = replace(PAGE.steps[1].attempts[1], outcome=Outcome.VERIFIED)
     step = replace(PAGE.steps[1], attempts=(PAGE.steps[1].attempts[0], verified), state="done")
     assert any("attempt 2 ✓ verified · lesson of 1 used" in row for row in text(replace(PAGE, steps=(step,)), 70))
 
@@ -99,7 +100,7 @@ def test_nothing_is_wider_than_the_pane(width: int) -> None:
 
 
 def test_what_is_unknown_is_never_nought() -> None:
-    unknown = Spent(calls=1, unknown=1, unpriced=1)
+    unknown = Total(calls=1, unknown=1, unpriced=1)
     page = replace(PAGE, steps=(StepRow(1, "a", None, "doing", (AttemptRow(5, 1, None, "", unknown),), unknown),))
     assert text(page, 60)[0].split()[-2:] == ["?", "–"]
     assert text(replace(page, total=unknown), 40)[-1].split() == ["total", "?"]
@@ -204,7 +205,7 @@ async def test_a_page_that_is_not_read_yet_is_asked_for_again() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_titles_are_drawn_never_sent(name: str) -> None:
     bad = HOSTILE[name].decode("utf-8", "surrogateescape")
-    step = StepRow(1, bad, bad, "failed", (AttemptRow(2, 1, "failed", bad, FIRST, lessons=(bad,)),), FIRST)
+    step = StepRow(1, bad, bad, "failed", (AttemptRow(2, 1, Outcome.FAILED, bad, FIRST, lessons=(bad,)),), FIRST)
     for width in (12, 40, 80):
         for _, group in groups(replace(PAGE, steps=(step,)), width):
             for line in group:

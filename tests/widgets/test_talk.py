@@ -16,6 +16,7 @@ from themes import load
 from widgets.paint import Ink
 from widgets.talk import Talk, TalkPage
 from widgets.talk_items import Details, Item, Touched, duration, lay
+from workspace.kinds import Outcome
 
 REPLY = "Some words.\n\n```py\na = 1\nb = 2\n```\n\nAnd the end."
 
@@ -49,7 +50,7 @@ class Stage(App[None]):
 
 
 def item(
-    entry: int, kind: Any = "reply", text: str = "Some words.", outcome: str | None = "done", **more: Any
+    entry: int, kind: Any = "reply", text: str = "Some words.", outcome: Outcome | None = Outcome.DONE, **more: Any
 ) -> Item:
     return Item(entry, entry, kind, text, 0, outcome, apart=more.pop("apart", True), **more)
 
@@ -320,7 +321,7 @@ async def test_another_session_begins_at_its_end() -> None:
 
 def test_rows_fit_in_any_width() -> None:
     row = item(3, "call", "edit some/long/path/to/a.txt", seconds=3.1, tokens="12,204", count=10_000,
-               touched=Touched(3, None, 1_204, 88), outcome="failed", said="Because.")  # fmt: skip
+               touched=Touched(3, None, 1_204, 88), outcome=Outcome.FAILED, said="Because.")  # fmt: skip
     for width in range(8, 100):
         laid = lay(row, width)
         assert all(sum(len(text) for text, _ in r.line(width)) <= max(4, width - 3) for r in laid.rows)

@@ -15,6 +15,7 @@ from themes import load
 from widgets.paint import Ink, strip
 from widgets.sheet import Sheet
 from widgets.why import Account, Cause, Decision, Fate, Made, Past, Tokens, Why, WhyNeed, WhyPage, rows
+from workspace.kinds import Outcome
 
 MADE = Made(652, 667, "revert failed attempt at Fill the floor", "agent", "s1", "14:03:22", "2 h ago", "It failed.")
 EDIT = Made(651, 661, "write floor.txt", "agent", "s1", "14:03:20", "2 h ago")
@@ -27,7 +28,7 @@ CAUSES = (
         step=1,
         attempt=1,
         check="floor.txt forbids 'E #'",
-        outcome="failed",
+        outcome=Outcome.FAILED,
         why="Row E.",
     ),
     Cause("loop", 11, "program fill", times=10_000),
@@ -150,7 +151,7 @@ def test_only_the_line_itself_has_the_accent() -> None:
 def test_hostile_text_is_drawn_as_text(hostile: str) -> None:
     made = Made(1, 1, hostile, hostile, hostile, "14:00:00", "1 s ago", hostile)
     told = Account(
-        made, (Cause("attempt", 1, hostile, step=1, attempt=1, check=hostile, outcome="failed", why=hostile),),
+        made, (Cause("attempt", 1, hostile, step=1, attempt=1, check=hostile, outcome=Outcome.FAILED, why=hostile),),
         Decision(hostile, hostile), (Tokens(hostile, 1, "?"),), (Fate("failed", hostile, 1),),
     )  # fmt: skip
     page = WhyPage(hostile, 1, 1, hostile, told, told, hostile, (Past(1, 1, 1, made, hostile),))

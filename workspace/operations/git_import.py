@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workspace.errors import WorkspaceError
-from workspace.operations.git_objects import KIND, Commit, File, GitRepository
+from workspace.kinds import Kind
+from workspace.operations.git_objects import Commit, File, GitRepository
 from workspace.operations.workspace import Workspace
 from workspace.records import LINK, REGULAR, Act, Edit, State, Version
 from workspace.store.contents import digest
@@ -31,9 +32,9 @@ GROUP = 200
 """Commits in one transaction, at most."""
 GROUP_BYTES = 32 << 20
 """Bytes of files after which a transaction ends with the commit at hand."""
-MERGE = Act(kind="merge", name="merge with the imported history", actor="wukong")
+MERGE = Act(kind=Kind.MERGE, name="merge with the imported history", actor="wukong")
 
-_KIND = f"(SELECT id FROM term WHERE value = '{KIND}')"
+_KIND = f"(SELECT id FROM term WHERE value = '{Kind.IMPORT}')"
 _EXECUTABLE = 0o100
 
 
@@ -322,7 +323,7 @@ class _Import:
         return self._store.versions.get(document, row[0]) if row else None
 
     def _is_import(self, version: Version) -> bool:
-        return self._store.journal.entry(version.entry).kind == KIND
+        return self._store.journal.entry(version.entry).kind == Kind.IMPORT
 
     def _last_content(self, document: int) -> int | None:
         recent = self._store.versions.history(document, limit=8)

@@ -9,13 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from workspace.errors import NotFound, WorkspaceError
+from workspace.kinds import Kind
 from workspace.records import Act, to_path
 
 if TYPE_CHECKING:
     from dulwich.objects import ObjectID
-
-KIND = "import"
-"""The kind of the operation that stands for a commit."""
 
 _AUTHOR = re.compile(rb"^(.*?) (-?\d{1,18}) [+-]\d+$", re.DOTALL)
 
@@ -86,7 +84,7 @@ class GitRepository:
         author = fields.get(b"author", b"")
         dated = _AUTHOR.match(author)
         act = Act(
-            kind=KIND,
+            kind=Kind.IMPORT,
             name=subject,
             actor=_decode(dated[1] if dated else author, encoding),
             ref=bytes.fromhex(id_.decode("ascii")),

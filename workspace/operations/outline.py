@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workspace.kinds import Kind, Outcome
 from workspace.records import Usage
 from workspace.store.store import Store
 
@@ -122,7 +123,7 @@ def density(store: Store, after: int, upto: int, size: int) -> list[tuple[int, i
     ).fetchall()
 
 
-def firsts(store: Store, kinds: Sequence[str], after: int, upto: int, size: int) -> list[int]:
+def firsts(store: Store, kinds: Sequence[Kind], after: int, upto: int, size: int) -> list[int]:
     """The first operation of each kind in each bucket of ``size`` entries, in ``after < id <= upto``."""
     found: list[int] = []
     for kind in kinds:
@@ -135,7 +136,7 @@ def firsts(store: Store, kinds: Sequence[str], after: int, upto: int, size: int)
     return found
 
 
-def endings(store: Store, kind: str, after: int, upto: int) -> list[tuple[int, int | None, str | None]]:
+def endings(store: Store, kind: Kind, after: int, upto: int) -> list[tuple[int, int | None, Outcome | None]]:
     """``(operation, entry of its newest end or None, outcome)`` of a kind, begun in ``after < id <= upto``."""
     rows = store.db.execute(
         "SELECT b.id, max(e.id), t.value FROM entry b INDEXED BY entry_kind"
@@ -146,7 +147,7 @@ def endings(store: Store, kind: str, after: int, upto: int) -> list[tuple[int, i
         " GROUP BY b.id",
         (kind, after, upto),
     )
-    return [(row[0], row[1], row[2]) for row in rows.fetchall()]
+    return [(id_, end, outcome and Outcome(outcome)) for id_, end, outcome in rows.fetchall()]
 
 
 def matching(store: Store, text: str, after: int, upto: int) -> list[tuple[int, int]]:
@@ -162,7 +163,8 @@ def matching(store: Store, text: str, after: int, upto: int) -> list[tuple[int, 
         " AND (name LIKE :like ESCAPE '\\' OR kind IN word OR actor IN word)"
         " UNION SELECT e.operation FROM version v INDEXED BY version_entry JOIN entry e ON e.id = v.entry"
         " WHERE v.entry > :after AND v.entry <= :upto AND v.path IN place)"
-        " SELECT iif(p.kind = (SELECT id FROM term WHERE value = 'capability'), p.id, e.id) AS shown, count(*)"
+        f" SELECT iif(p.kind = (SELECT id FROM term WHERE value = '{Kind.CAPABILITY}'), p.id, e.id) AS shown,"
+        " count(*)"
         " FROM found JOIN entry e ON e.id = found.id LEFT JOIN entry p ON p.id = e.parent"
         " GROUP BY shown ORDER BY shown",
         {"like": like, "after": after, "upto": upto},

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from workspace.errors import WorkspaceError
+from workspace.kinds import Outcome
 from workspace.records import BEGUN, ENDED, Act, Edit, Usage, Version
 from workspace.store.repository import Repository
 from workspace.working_copy.walk import folders
@@ -31,7 +32,7 @@ class Transaction:
             self.copy.notice(path)
 
     def record(
-        self, act: Act, *, outcome: str | None = None, usage: Usage | None = None, payload: bytes | None = None
+        self, act: Act, *, outcome: Outcome | None = None, usage: Usage | None = None, payload: bytes | None = None
     ) -> int:
         """Record an instant operation that edits no document; its number."""
         store = self.repository.store
@@ -44,7 +45,7 @@ class Transaction:
     def end(
         self,
         operation: int,
-        outcome: str = "done",
+        outcome: Outcome = Outcome.DONE,
         *,
         usage: Usage | None = None,
         payload: bytes | None = None,

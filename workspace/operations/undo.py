@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from workspace.errors import NotFound, WorkspaceError
+from workspace.kinds import Kind
 from workspace.operations.history import History
 from workspace.records import Change, Conflict, Edit, Operation, State, Version
 from workspace.store.merge import combine
@@ -152,9 +153,9 @@ def undoable(history: History, session: str | None = None) -> Operation:
 def redoable(history: History, session: str | None = None) -> Operation:
     """The newest undo that is not redone. Raises NotFound."""
     journal, settled = history.store.journal, undone(history, history.cursor)
-    redone = {int(journal.operation(id_).detail.get("target", 0)) for id_ in journal.of_kind("redo")}
+    redone = {int(journal.operation(id_).detail.get("target", 0)) for id_ in journal.of_kind(Kind.REDO)}
     for operation in _top_level(history, session):
-        if operation.kind == "undo" and operation.id not in redone and operation.detail.get("target") in settled:
+        if operation.kind == Kind.UNDO and operation.id not in redone and operation.detail.get("target") in settled:
             return operation
     raise NotFound("There is nothing to redo.")
 
@@ -162,13 +163,13 @@ def redoable(history: History, session: str | None = None) -> Operation:
 def undone(history: History, cursor: int) -> set[int]:
     """The acts that stand undone at the cursor."""
     journal = history.store.journal
-    acts = sorted([*journal.of_kind("undo", cursor), *journal.of_kind("redo", cursor)])
+    acts = sorted([*journal.of_kind(Kind.UNDO, cursor), *journal.of_kind(Kind.REDO, cursor)])
     targets: dict[int, int] = {}
     gone: set[int] = set()
     for id_ in acts:
         operation = journal.operation(id_)
         target = int(operation.detail.get("target", 0))
-        if operation.kind == "undo":
+        if operation.kind == Kind.UNDO:
             targets[id_] = target
             gone.add(target)
         else:
@@ -200,9 +201,9 @@ def _top_level(history: History, session: str | None) -> Iterable[Operation]:
 
 
 def _edits(history: History, operation: Operation) -> bool:
-    if operation.kind == "scan" and operation.detail.get("first"):
+    if operation.kind == Kind.SCAN and operation.detail.get("first"):
         return False  # it only began to keep what was there
-    if operation.kind == "prompt":
+    if operation.kind == Kind.PROMPT:
         return True  # also one that edited nothing is taken back, out of the conversation
     return bool(_versions_of(history, history.store.journal.family(operation.id)))
 

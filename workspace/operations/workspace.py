@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from workspace.errors import Changed, Conflicted, NeedsConsent, NotFound, WorkspaceError
+from workspace.kinds import Kind, Outcome
 from workspace.operations import undo
 from workspace.operations.history import History
 from workspace.operations.transaction import Transaction
@@ -25,7 +26,7 @@ from workspace.working_copy.files import Blocked
 from workspace.working_copy.ignore import is_ours
 from workspace.working_copy.working_copy import Scanned, WorkingCopy
 
-SCAN = Act(kind="scan", name="scan", actor="person")
+SCAN = Act(kind=Kind.SCAN, name="scan", actor="person")
 
 
 class Workspace(History):
@@ -186,7 +187,7 @@ class Workspace(History):
     # -- operations
 
     def record(
-        self, act: Act, *, outcome: str | None = None, usage: Usage | None = None, payload: bytes | None = None
+        self, act: Act, *, outcome: Outcome | None = None, usage: Usage | None = None, payload: bytes | None = None
     ) -> int:
         """Record an instant operation that edits no document; its number."""
         return self._on.record(act, outcome=outcome, usage=usage, payload=payload)
@@ -198,7 +199,7 @@ class Workspace(History):
     def end(
         self,
         operation: int,
-        outcome: str = "done",
+        outcome: Outcome = Outcome.DONE,
         *,
         usage: Usage | None = None,
         payload: bytes | None = None,
@@ -304,7 +305,7 @@ class Workspace(History):
         cursor: int | None = None,
         version: Version | None = None,
         paths: Collection[str] = (),
-        act: Act = Act(kind="restore", name="restore"),
+        act: Act = Act(kind=Kind.RESTORE, name="restore"),
         expect: str | None = None,
     ) -> list[Version]:
         """Make the documents (those at or below ``paths``) equal to a cursor, or one to a version.
@@ -325,7 +326,7 @@ class Workspace(History):
         self,
         operations: Collection[int],
         *,
-        act: Act = Act(kind="revert", name="revert"),
+        act: Act = Act(kind=Kind.REVERT, name="revert"),
         consent: bool = False,
         expect: str | None = None,
     ) -> list[Version]:
@@ -366,7 +367,7 @@ class Workspace(History):
         *,
         session: str | None = None,
         target: int | None = None,
-        act: Act = Act(kind="undo", name="undo"),
+        act: Act = Act(kind=Kind.UNDO, name="undo"),
         expect: str | None = None,
     ) -> Operation:
         """Revert the newest top-level act, or ``target``, with all it caused; the undo.
@@ -380,7 +381,7 @@ class Workspace(History):
         *,
         session: str | None = None,
         target: int | None = None,
-        act: Act = Act(kind="redo", name="redo"),
+        act: Act = Act(kind=Kind.REDO, name="redo"),
         expect: str | None = None,
     ) -> Operation:
         """Revert the newest undo, or the undo ``target``; the redo. Raises NotFound, Conflicted, Changed."""
@@ -418,7 +419,7 @@ class Workspace(History):
             fork = self.cursor if at is None else at
             branch = self.store.versions.add_branch(name, self.branch.id, fork)
             detail = {"branch": branch.id, "parent": self.branch.id, "fork": fork}
-            self.record(replace(act, kind="branch", name=name, detail=detail))
+            self.record(replace(act, kind=Kind.BRANCH, name=name, detail=detail))
         return branch
 
     # -- inside

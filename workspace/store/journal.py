@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from workspace.errors import Damaged, NotFound
+from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT, Act, Entry, Operation, Usage
 from workspace.store.engine import Connection
 
@@ -36,6 +37,8 @@ class Journal:
         self._writing = writing
         self._terms: dict[str, int] = {}
         self._texts: dict[int, str] = {}
+        self._kinds: dict[int, Kind] = {}
+        self._outcomes: dict[int, Outcome] = {}
         self._tail: tuple[int, int, bytes] | None = None
 
     # -- reading
@@ -114,7 +117,7 @@ class Journal:
         )
         return [id_ for (id_,) in rows.fetchall()]
 
-    def of_kind(self, kind: str, upto: int | None = None, *, session: str | None = None) -> list[int]:
+    def of_kind(self, kind: Kind, upto: int | None = None, *, session: str | None = None) -> list[int]:
         """Operations of a kind (of a session) up to an entry, oldest first."""
         where, values = f"kind = (SELECT id FROM term WHERE value = ?) AND {_first(kind)}", [kind, upto or 1 << 62]
         if session is not None:
@@ -123,7 +126,7 @@ class Journal:
         rows = self._db.execute(f"SELECT id FROM entry WHERE {where} AND id <= ? ORDER BY id", values)
         return [id_ for (id_,) in rows.fetchall()]
 
-    def nearest(self, kinds: Sequence[str], cursor: int, *, forward: bool) -> int | None:
+    def nearest(self, kinds: Sequence[Kind], cursor: int, *, forward: bool) -> int | None:
         """The first operation of these kinds after the cursor, or the last one before it."""
         order, sign = ("min", ">") if forward else ("max", "<")
         found = [
@@ -145,7 +148,7 @@ class Journal:
         order, sign = ("ASC", ">") if steps > 0 else ("DESC", "<")
         rows = self._db.execute(
             f"SELECT id FROM entry WHERE id {sign} ? AND (phase IN (0, 2) OR phase = 1 AND kind ="
-            f" (SELECT id FROM term WHERE value = 'prompt')) ORDER BY id {order} LIMIT ?",
+            f" (SELECT id FROM term WHERE value = '{Kind.PROMPT}')) ORDER BY id {order} LIMIT ?",
             (cursor, abs(steps)),
         ).fetchall()
         return int(rows[-1][0]) if rows else cursor
@@ -161,7 +164,7 @@ class Journal:
         ).fetchall()
         return [self._entry(row) for row in rows]
 
-    def of_kinds(self, kinds: Collection[str], *, after: int, upto: int, session: str | None = None) -> list[Entry]:
+    def of_kinds(self, kinds: Collection[Kind], *, after: int, upto: int, session: str | None = None) -> list[Entry]:
         """First entries of operations of these kinds (of a session) among ``after < id <= upto``, oldest first."""
         where, values = "", [*kinds, after, upto]
         if session is not None:
@@ -192,14 +195,14 @@ class Journal:
         """What others than a session edited after an entry, and what was undone in it, oldest first."""
         rows = self._db.execute(
             f"{_SELECT} WHERE id > ? AND phase <> 1 AND (kind IN"
-            " (SELECT id FROM term WHERE value IN ('undo', 'redo'))"
+            f" (SELECT id FROM term WHERE value IN ('{Kind.UNDO}', '{Kind.REDO}'))"
             " OR session IS NOT (SELECT id FROM term WHERE value = ?)"
             " AND EXISTS (SELECT 1 FROM version WHERE version.entry = entry.id)) ORDER BY id LIMIT ?",
             (after, session, limit),
         ).fetchall()
         return [self._entry(row) for row in rows]
 
-    def landmarks(self, kinds: Collection[str], *, after: int, upto: int, limit: int) -> list[Entry]:
+    def landmarks(self, kinds: Collection[Kind], *, after: int, upto: int, limit: int) -> list[Entry]:
         """Entries of long operations, of model calls and of these kinds, whatever their phase, oldest first."""
         rows = self._db.execute(
             f"{_SELECT} WHERE id > ? AND id <= ? AND (phase > 0 OR model IS NOT NULL OR kind IN"
@@ -251,7 +254,7 @@ class Journal:
         branch: int,
         phase: int = INSTANT,
         operation: int | None = None,
-        outcome: str | None = None,
+        outcome: Outcome | None = None,
         usage: Usage | None = None,
         payload: int | None = None,
         payload_digest: bytes | None = None,
@@ -298,6 +301,8 @@ class Journal:
         self._tail = None
         self._terms.clear()
         self._texts.clear()
+        self._kinds.clear()
+        self._outcomes.clear()
 
     # -- inside
 
@@ -326,12 +331,24 @@ class Journal:
             known = self._texts[id_] = row[0] if row else "?"
         return known
 
+    def _kind(self, id_: int) -> Kind:
+        if (known := self._kinds.get(id_)) is None:
+            known = self._kinds[id_] = Kind(self._text(id_) or "?")
+        return known
+
+    def _outcome(self, id_: int | None) -> Outcome | None:
+        if id_ is None:
+            return None
+        if (known := self._outcomes.get(id_)) is None:
+            known = self._outcomes[id_] = Outcome(self._text(id_) or "?")
+        return known
+
     def _entry(self, row: Sequence[Any]) -> Entry:
         text = self._text
         return Entry(
-            id=row[0], operation=row[1], phase=row[2], time=row[3], kind=text(row[4]) or "?",
+            id=row[0], operation=row[1], phase=row[2], time=row[3], kind=self._kind(row[4]),
             name=row[5], actor=text(row[6]), session=text(row[7]), parent=row[8], branch=row[9],
-            step=row[10], attempt=row[11], decision=text(row[12]), outcome=text(row[13]),
+            step=row[10], attempt=row[11], decision=text(row[12]), outcome=self._outcome(row[13]),
             model=text(row[14]), usage=Usage(*row[15:21]), ref=row[21], payload=row[22],
             detail=_unpacked(row[0], row[23]), chain=row[24],
         )  # fmt: skip
@@ -351,7 +368,7 @@ class Journal:
             id=first.id, last=last.id, kind=first.kind, name=first.name, actor=first.actor,
             session=first.session, parent=first.parent, branch=first.branch, step=first.step,
             attempt=first.attempt, decision=last.decision or first.decision,
-            outcome=last.outcome or ("done" if ended else None),
+            outcome=last.outcome or (Outcome.DONE if ended else None),
             model=last.model or first.model, usage=last.usage, started=started, ref=last.ref or first.ref,
             ended=(started if first.phase == INSTANT else last.time) if ended else None,
             detail=detail,
@@ -363,9 +380,9 @@ def clock() -> int:
     return time.time_ns() // 1000
 
 
-def _first(kind: str) -> str:
+def _first(kind: Kind) -> str:
     """What tells the first entries of operations of a kind: through the index, but for imports."""
-    return "phase < 2" if kind == "import" else _FIRST
+    return "phase < 2" if kind == Kind.IMPORT else _FIRST
 
 
 def link(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from workspace.errors import Conflicted, Failed, WorkspaceError
+from workspace.kinds import Outcome
 from workspace.records import ENDED, Act, Conflict, Edit, Version
 from workspace.store import location
 from workspace.store.store import Participant, Store
@@ -87,7 +88,7 @@ class Repository:
         for operation in self.store.journal.unfinished():
             first = self.store.journal.entry(operation)
             act = Act(kind=first.kind, actor=first.actor, session=first.session, parent=first.parent)
-            self.store.record(act, branch=first.branch, phase=ENDED, operation=operation, outcome="unknown")
+            self.store.record(act, branch=first.branch, phase=ENDED, operation=operation, outcome=Outcome.UNKNOWN)
         boot = _boot_id()
         row = self.store.db.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()
         if row is None or row[0] != boot:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from workspace.errors import Failed, ReadOnly, WorkspaceError
+from workspace.kinds import Outcome
 from workspace.records import INSTANT, PART, Act, Edit, Usage, Version
 from workspace.store import schema
 from workspace.store.contents import Contents
@@ -163,7 +164,7 @@ class Store:
         branch: int,
         phase: int = INSTANT,
         operation: int | None = None,
-        outcome: str | None = None,
+        outcome: Outcome | None = None,
         usage: Usage | None = None,
         payload: bytes | None = None,
     ) -> tuple[int, list[Version]]:

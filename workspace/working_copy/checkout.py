@@ -17,6 +17,7 @@ from typing import Any
 
 from workspace.errors import Conflicted as Conflicted
 from workspace.errors import WorkspaceError
+from workspace.kinds import Kind
 from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.store.contents import digest
 from workspace.store.merge import combine
@@ -25,8 +26,8 @@ from workspace.working_copy.files import OLD, TEMPORARY, Blocked, Files, Found, 
 from workspace.working_copy.snapshot import same_content
 from workspace.working_copy.stat_table import Placed, StatTable
 
-OUTSIDE = Act(kind="outside", name="outside edit", actor="outside")
-MERGE = Act(kind="merge", name="merge with an outside edit", actor="wukong")
+OUTSIDE = Act(kind=Kind.OUTSIDE, name="outside edit", actor="outside")
+MERGE = Act(kind=Kind.MERGE, name="merge with an outside edit", actor="wukong")
 
 
 class Checkout:

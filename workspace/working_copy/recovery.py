@@ -14,13 +14,14 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from workspace.kinds import Kind, Outcome
 from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.working_copy.checkout import OUTSIDE, Checkout
 from workspace.working_copy.files import OLD, PART, Blocked, Found
 from workspace.working_copy.snapshot import same_content
 from workspace.working_copy.stat_table import Placed
 
-CONFLICT = Act(kind="conflict", name="found on opening", actor="wukong")
+CONFLICT = Act(kind=Kind.CONFLICT, name="found on opening", actor="wukong")
 """Stands for what nobody was there to be told; its detail lists the conflicts."""
 SECTOR = 512
 """Bytes that a disk writes as a whole."""
@@ -75,7 +76,9 @@ class Recovery(Checkout):
         if self._told is None or not conflicts:
             return
         rows = [[conflict.path, conflict.line, conflict.reason] for conflict in conflicts]
-        self._store.record(replace(CONFLICT, detail={"conflicts": rows}), branch=self._branch, outcome="conflict")
+        self._store.record(
+            replace(CONFLICT, detail={"conflicts": rows}), branch=self._branch, outcome=Outcome.CONFLICT
+        )
         self._told += conflicts
 
     def _recognise(self, document: int) -> None:

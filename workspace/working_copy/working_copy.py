@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workspace.errors import WorkspaceError
+from workspace.kinds import Outcome
 from workspace.records import INSTANT, Act, Conflict, Edit, State, Usage, Version
 from workspace.store import location
 from workspace.store.repository import Repository
@@ -155,7 +156,7 @@ class WorkingCopy(Folder):
         act: Act,
         phase: int = INSTANT,
         operation: int | None = None,
-        outcome: str | None = None,
+        outcome: Outcome | None = None,
         usage: Usage | None = None,
         payload: bytes | None = None,
     ) -> Scanned:

@@ -6,6 +6,7 @@ import math
 from datetime import datetime
 
 from widgets.paint import Span, cells
+from workspace.amounts import ago
 from wukong_tui.views import Look
 
 # -- keys held
@@ -194,15 +195,6 @@ def where(look: Look, time_of_cursor: int | None, width: int | None = None) -> l
         [head[0]],
     ]
     return _fit(choices, width)
-
-
-def ago(microseconds: int) -> str:
-    """An age in its largest unit: ``3 s ago``, ``2 h ago``."""
-    seconds = max(0, microseconds) // 1_000_000
-    for unit, size in (("y", 31_557_600), ("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size:,} {unit} ago"
-    return f"{seconds} s ago"
 
 
 def _fit(choices: list[list[Span]], width: int | None) -> list[Span]:

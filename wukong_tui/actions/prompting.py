@@ -12,6 +12,7 @@ from runtime.models.names import meant, spoken
 from runtime.protocol import Answer, Hold, Interrupt, Open
 from runtime.protocol import Prompt as Say
 from workspace.errors import Changed, WorkspaceError
+from workspace.kinds import Kind
 from wukong_tui.actions.table import BY_NAME
 from wukong_tui.frames.frame import Approval, Move
 from wukong_tui.frames.layout import shape_of
@@ -196,7 +197,7 @@ class Prompting:
 
         def said(history: History) -> list[str]:
             journal = history.store.journal
-            entries = [journal.entry(id_) for id_ in journal.of_kind("prompt")[-REMEMBERED:]]
+            entries = [journal.entry(id_) for id_ in journal.of_kind(Kind.PROMPT)[-REMEMBERED:]]
             contents = history.store.contents
             return [contents.get(e.payload).decode("utf-8", "replace") for e in entries if e.payload is not None]
 

@@ -10,6 +10,7 @@ from textual import events
 
 from runtime.protocol import Act
 from workspace.errors import Changed, WorkspaceError
+from workspace.kinds import Kind
 from wukong_tui.actions.table import ACTIONS
 from wukong_tui.frames.frame import Move
 
@@ -178,9 +179,9 @@ class UndoActions:
         def look(history: History) -> list[tuple[str, str, str]]:
             journal = history.store.journal
             found = []
-            for id_ in reversed(journal.of_kind("session")[-500:]):
+            for id_ in reversed(journal.of_kind(Kind.SESSION)[-500:]):
                 entry = journal.entry(id_)
-                first = journal.of_kind("prompt", session=entry.session)[:1]
+                first = journal.of_kind(Kind.PROMPT, session=entry.session)[:1]
                 said = journal.entry(first[0]).name if first else "nothing said yet"
                 found.append((entry.session or "", said or "", os.path.basename(entry.name or "")))
             return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from workspace import Operation, Version, WorkspaceError
+from workspace.amounts import date_and_time
 from workspace.operations.blame import Blame
 from workspace.store.lines import split
 from wukong_tui.cli import records
 from wukong_tui.cli.addressed import existing
-from wukong_tui.cli.common import ACCENT, cell, clock, columns, emit, json_option
+from wukong_tui.cli.common import ACCENT, cell, columns, emit, json_option
 from wukong_tui.cli.place import Place
 
 
@@ -41,6 +42,6 @@ def blame(place: Place, address: str, as_json: bool) -> None:
             else:
                 columns(
                     (f"@{origin.version:<{wide - 1}}", ACCENT),
-                    f"  {clock(operation.started)}  {cell(operation.actor or '', 8)}  {line:>{digits}}  ",
+                    f"  {date_and_time(operation.started)}  {cell(operation.actor or '', 8)}  {line:>{digits}}  ",
                     shown,
                 )

@@ -7,7 +7,6 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import click
@@ -53,31 +52,6 @@ def stamp(microseconds: int | None) -> str | None:
     if microseconds is None:
         return None
     return when(microseconds).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def clock(microseconds: int) -> str:
-    """A journal time for a person: local, to the second."""
-    return datetime.fromtimestamp(microseconds / 1e6).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def size(count: float) -> str:
-    """A number of bytes for a person, e.g. ``1.4 MiB``."""
-    for unit in ("bytes", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count /= 1024
-    return f"{count:,.1f} GiB"
-
-
-def plural(count: int, word: str) -> str:
-    """``1 document``, ``3 documents``, ``2 entries``."""
-    many = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
-    return f"{count:,} {word if count == 1 else many}"
-
-
-def lines_of(added: int | None, removed: int | None) -> str:
-    """Line counts as ``+3 −1``; ``binary`` where there are none."""
-    return "binary" if added is None or removed is None else f"+{added:,} −{removed:,}"
 
 
 def listing(names: Iterable[str], most: int = 3) -> str:

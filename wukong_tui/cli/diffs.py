@@ -8,10 +8,11 @@ from typing import Any
 
 from runtime.host.acts import by_path
 from workspace import History, NotFound, Version, WorkspaceError
+from workspace.amounts import size
 from workspace.operations.addresses import Address
 from workspace.store.lines import count, is_binary, unified
 from workspace.visible import visible
-from wukong_tui.cli.common import columns, say, size
+from wukong_tui.cli.common import columns, say
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from runtime import protocol
-from wukong_tui.cli.common import emit, json_option, plural, say, stamp
+from workspace.amounts import plural
+from wukong_tui.cli.common import emit, json_option, say, stamp
 from wukong_tui.cli.place import Place
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from workspace.amounts import plural
 from wukong_tui.cli import records
-from wukong_tui.cli.common import emit, json_option, note, plural, say
+from wukong_tui.cli.common import emit, json_option, note, say
 from wukong_tui.cli.place import Place
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from wukong_tui.cli.common import ACCENT, clock, columns, emit, json_option, say
+from workspace.amounts import date_and_time
+from wukong_tui.cli.common import ACCENT, columns, emit, json_option, say
 from wukong_tui.cli.place import Place
 
 
@@ -25,7 +26,7 @@ def lessons(place: Place, as_json: bool) -> None:
         for lesson in reversed(known):
             columns(
                 (f"op:{lesson.operation:<7}", ACCENT),
-                f"{clock(history.operation(lesson.operation).started)}  {lesson.step}",
+                f"{date_and_time(history.operation(lesson.operation).started)}  {lesson.step}",
             )
             say(f"           {lesson.why}", dim=True)
         if not known:

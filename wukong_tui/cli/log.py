@@ -8,11 +8,10 @@ import click
 
 from runtime.host.acts import by_path, label
 from workspace import History, NotFound, Operation, Version, WorkspaceError
+from workspace.amounts import date_and_time, lines_of
 from wukong_tui.cli import records
-from wukong_tui.cli.common import ACCENT, cell, clock, columns, emit, json_option, lines_of, listing, say
+from wukong_tui.cli.common import ACCENT, cell, columns, emit, json_option, listing, say
 from wukong_tui.cli.place import Place
-
-FAILURES = frozenset({"failed", "conflict", "unknown", "interrupted"})
 
 
 @click.command(short_help="Operations, or the versions of a document.")
@@ -95,8 +94,8 @@ def _print_operation(history: History, operation: Operation, versions: list[Vers
     outcome = operation.outcome or "not ended"
     columns(
         (f"op:{operation.id:<7}", ACCENT),
-        f"{clock(operation.started)}  {cell(operation.actor or '', 8)}  {counts:>12}  ",
-        (f"{outcome}: " if outcome in FAILURES or operation.outcome is None else "", {"fg": "red"}),
+        f"{date_and_time(operation.started)}  {cell(operation.actor or '', 8)}  {counts:>12}  ",
+        (f"{outcome}: " if not operation.well and not operation.refused else "", {"fg": "red"}),
         f"{label(operation)}{records.unwell(history, operation, label(operation))}  {where}",
         cut=True,
     )
@@ -113,7 +112,7 @@ def _print_versions(history: History, document: int, path: str, most: int) -> No
             operation = history.operation(version.operation)
             columns(
                 (f"@{version.number:<6}", ACCENT),
-                f"{clock(operation.started)}  {cell(operation.actor or '', 8)}"
+                f"{date_and_time(operation.started)}  {cell(operation.actor or '', 8)}"
                 f"  {lines_of(version.added, version.removed):>12}  {version.change:6}"
                 + (f"  {version.path}" if version.path != path else "")
                 + f"  op:{version.operation} {label(operation)}",

@@ -25,8 +25,9 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
     if not on_a_terminal():
         raise WorkspaceError("The office needs a terminal; `wukong --help` lists what works without one.")
     if not place.has_history():
+        from workspace.amounts import plural, size
         from workspace.operations.workspace import check_not_too_wide
-        from wukong_tui.cli.common import note, plural, size
+        from wukong_tui.cli.common import note
 
         root = place.new_root()
         check_not_too_wide(root)

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from workspace import WorkspaceError
+from workspace.amounts import lines_of, plural
 from workspace.visible import visible
-from wukong_tui.cli.common import ACCENT, columns, emit, lines_of, note, plural, say
+from wukong_tui.cli.common import ACCENT, columns, emit, note, say
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 preview_option = click.option("--dry-run", "-n", is_flag=True, help="Only say what it would do.")

@@ -7,20 +7,18 @@ from typing import Any
 
 from runtime.host.acts import made_by
 from workspace import History, Operation, Skipped, Version
+from workspace.kinds import Kind
 from wukong_tui.cli.common import stamp
-
-UNWELL = frozenset({"failed", "conflict", "refused", "interrupted", "limit"})
-"""Outcomes of which there may be something to say."""
 
 
 def reason(history: History, operation: Operation) -> str | None:
     """Why an operation did not end well, as far as anybody said; of a command its output is no reason."""
-    if operation.outcome not in UNWELL:
+    if not operation.failed:
         return None
     for key in ("error", "why", "reason"):
         if isinstance(said := operation.detail.get(key), str) and said:
             return said
-    if operation.kind != "capability" or operation.detail.get("capability") in ("run", "program"):
+    if operation.kind != Kind.CAPABILITY or operation.detail.get("capability") in ("run", "program"):
         return None
     payload = history.store.journal.entry(operation.last).payload
     if payload is None or operation.last == operation.id:
@@ -32,7 +30,7 @@ def unwell(history: History, operation: Operation, label: str) -> str:
     """What stands after the label of an operation that was refused or has a reason: `` refused: why``."""
     why = (reason(history, operation) or "").partition("\n")[0]
     why = why.removeprefix(f"{(operation.name or '').partition(' ')[0]}: ")
-    refused = " refused" if operation.outcome == "refused" and not label.endswith(" refused") else ""
+    refused = " refused" if operation.refused and not label.endswith(" refused") else ""
     return refused + (f": {why}" if why else "")
 
 

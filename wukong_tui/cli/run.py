@@ -12,6 +12,8 @@ from runtime.models.names import meant
 from runtime.protocol import Advanced, Delta
 from runtime.usage import meter
 from workspace import WorkspaceError
+from workspace.amounts import in_words, usd
+from workspace.kinds import Outcome
 from workspace.operations.addresses import resolve
 from workspace.operations.workspace import check_not_too_wide
 from wukong_tui.cli.common import emit, json_option, note, say
@@ -57,19 +59,19 @@ def run(
     import asyncio
 
     outcome = asyncio.run(_run(place, opened, prompt, as_json))
-    if outcome != "done":
+    if outcome.failed:
         raise WorkspaceError(_why(place, outcome))
 
 
-def _why(place: Place, outcome: str) -> str:
-    if outcome == "limit":
+def _why(place: Place, outcome: Outcome) -> str:
+    if outcome == Outcome.LIMIT:
         return "A limit was reached; --resume with a higher one goes on, `wukong undo` takes back what was done."
-    if outcome == "interrupted":
+    if outcome == Outcome.INTERRUPTED:
         return "Interrupted; what was done stands, and `wukong undo` takes it back."
     return f"It ended as {outcome}; `wukong log` shows where, `wukong undo` takes it back."
 
 
-async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) -> str:
+async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) -> Outcome:
     import asyncio
 
     from runtime.host.client import Client
@@ -90,7 +92,7 @@ async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) 
                 await client.call(protocol.Interrupt(session))
                 await _follow(client, watch)
             _say_end(watch)
-    return watch.outcome or "unknown"
+    return watch.outcome or Outcome.UNKNOWN
 
 
 async def _follow(client: Any, watch: Watch) -> None:
@@ -144,6 +146,6 @@ def _say_end(watch: Watch) -> None:
         return
     if error := operation.detail.get("error"):
         note(str(error))
-    cost = f", {total.cost / 1e9:.4f} USD" if total.calls and not total.unpriced else ""
+    cost = f", {usd(total)}" if total.calls and not total.unpriced else ""
     back = "; `wukong undo` takes it back"
-    say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {total.text()} tokens{cost}{back}.", dim=True)
+    say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {in_words(total)} tokens{cost}{back}.", dim=True)

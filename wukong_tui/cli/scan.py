@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from workspace import NeedsConsent, Skipped, WorkspaceError
+from workspace.amounts import lines_of, plural, size
 from workspace.operations.workspace import check_not_too_wide
-from wukong_tui.cli.common import ACCENT, columns, emit, json_option, lines_of, note, plural, say, size
+from wukong_tui.cli.common import ACCENT, columns, emit, json_option, note, say
 from wukong_tui.cli.coverage import print_coverage
 from wukong_tui.cli.place import Place
 from wukong_tui.cli.preview import SHOWN, Record, confirmed, say_rest

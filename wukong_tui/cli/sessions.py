@@ -9,7 +9,9 @@ import click
 
 from runtime.usage import meter
 from workspace import History
-from wukong_tui.cli.common import ACCENT, cell, clock, columns, emit, json_option, plural, say, stamp
+from workspace.amounts import date_and_time, plural
+from workspace.kinds import Kind
+from wukong_tui.cli.common import ACCENT, cell, columns, emit, json_option, say, stamp
 from wukong_tui.cli.place import Place
 
 
@@ -19,7 +21,7 @@ from wukong_tui.cli.place import Place
 def sessions(place: Place, as_json: bool) -> None:
     """The conversations of this workspace, newest first (--json: oldest first)."""
     with place.reading() as history:
-        rows = [_session_row(history, id_) for id_ in history.store.journal.of_kind("session")]
+        rows = [_session_row(history, id_) for id_ in history.store.journal.of_kind(Kind.SESSION)]
         if as_json:
             for row in rows:
                 emit(row)
@@ -28,7 +30,7 @@ def sessions(place: Place, as_json: bool) -> None:
             last = datetime.fromisoformat(row["last"]).timestamp()
             columns(
                 (f"{row['session']:8}", ACCENT),
-                f"{clock(round(last * 1e6))}  {cell(row['model'], 24)}  "
+                f"{date_and_time(round(last * 1e6))}  {cell(row['model'], 24)}  "
                 f"{plural(row['prompts'], 'prompt'):>11}  {row['title'] or ''}",
                 cut=True,
             )
@@ -40,7 +42,7 @@ def _session_row(history: History, id_: int) -> dict[str, Any]:
     journal = history.store.journal
     operation = journal.operation(id_)
     name = operation.session or ""
-    prompts = journal.of_kind("prompt", session=name)
+    prompts = journal.of_kind(Kind.PROMPT, session=name)
     newest = journal.operation(prompts[-1]) if prompts else operation
     first = journal.operation(prompts[0]).name if prompts else None
     total = meter.total(meter.calls(history, session=name))

@@ -8,10 +8,11 @@ import click
 
 from runtime.host.acts import label
 from workspace import History, Operation
+from workspace.amounts import date_and_time
 from workspace.visible import visible
 from wukong_tui.cli import records
 from wukong_tui.cli.addressed import existing
-from wukong_tui.cli.common import ACCENT, clock, emit, json_option, say
+from wukong_tui.cli.common import ACCENT, emit, json_option, say
 from wukong_tui.cli.diffs import pairs_of_operation, print_pair
 from wukong_tui.cli.place import Place
 
@@ -49,7 +50,7 @@ def _show_operation(history: History, operation: Operation, as_json: bool) -> No
     say(f"op:{operation.id}  {label(operation)}", **ACCENT)
     cause = f", caused by op:{operation.parent}" if operation.parent else ""
     outcome = operation.outcome or "not ended"
-    say(f"by {operation.actor or 'nobody named'}, {clock(operation.started)}{cause}, {outcome}", dim=True)
+    say(f"by {operation.actor or 'nobody named'}, {date_and_time(operation.started)}{cause}, {outcome}", dim=True)
     if why := records.reason(history, operation):
         say(why, lines=True)
     if isinstance(message := operation.detail.get("message"), str):

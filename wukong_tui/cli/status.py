@@ -8,8 +8,9 @@ import click
 
 from runtime.host.acts import label
 from workspace import History, Version, WorkspaceError
+from workspace.amounts import date_and_time, plural
 from wukong_tui.cli import records
-from wukong_tui.cli.common import ACCENT, clock, columns, emit, json_option, plural, say
+from wukong_tui.cli.common import ACCENT, columns, emit, json_option, say
 from wukong_tui.cli.coverage import print_coverage
 from wukong_tui.cli.place import Place
 
@@ -40,7 +41,7 @@ def status(place: Place, as_json: bool) -> None:
             return
         say(f"{history.root} on {history.branch.name}: {plural(len(tree), 'document')}")
         if last is not None:
-            say(f"last operation op:{last.id}, {clock(last.started)}: {label(last)}", dim=True)
+            say(f"last operation op:{last.id}, {date_and_time(last.started)}: {label(last)}", dim=True)
         for difference in differences:
             columns((f"  {difference.change:7}", ACCENT), difference.path)
         if differences:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from runtime.usage import meter
+from workspace.amounts import in_words, plural, usd
 from wukong_tui.cli import records
-from wukong_tui.cli.common import ACCENT, columns, emit, json_option, plural
+from wukong_tui.cli.common import ACCENT, columns, emit, json_option
 from wukong_tui.cli.place import Place
 
 
@@ -36,14 +37,8 @@ def tokens(place: Place, effective: bool, session: str | None, as_json: bool) ->
             return
         rows = [(name or "?", t) for name, t in by_session.items()]
         for name, t in [*rows, ("in all", total)]:
-            columns((f"{name:10}", ACCENT), f"{plural(t.calls, 'call'):>12}  {t.text():>28}  {_cost(t):>14}")
+            columns((f"{name:10}", ACCENT), f"{plural(t.calls, 'call'):>12}  {in_words(t):>28}  {usd(t):>14}")
         if divided:
             for name in ("effective", "wasted", "unjudged"):
                 t = getattr(divided, name)
-                columns((f"{name:10}", ACCENT), f"{plural(t.calls, 'call'):>12}  {t.text():>28}  {_cost(t):>14}")
-
-
-def _cost(total: meter.Total) -> str:
-    if total.unpriced == total.calls:
-        return "– USD"
-    return f"{total.cost / 1e9:.4f} USD{' + ?' if total.unpriced else ''}"
+                columns((f"{name:10}", ACCENT), f"{plural(t.calls, 'call'):>12}  {in_words(t):>28}  {usd(t):>14}")

@@ -7,9 +7,10 @@ import sys
 import click
 
 from workspace import NotFound, WorkspaceError
+from workspace.amounts import plural
 from workspace.operations.verify import PROBLEMS, Report
 from workspace.operations.verify import verify as check
-from wukong_tui.cli.common import emit, json_option, plural, say
+from wukong_tui.cli.common import emit, json_option, say
 from wukong_tui.cli.place import Place
 
 

@@ -10,13 +10,12 @@ import click
 from runtime.host.acts import label
 from runtime.protocol import Delta
 from workspace import History, Operation
+from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT
 from workspace.visible import visible
 from wukong_tui.cli import records
 from wukong_tui.cli.common import ACCENT, columns, emit
 from wukong_tui.cli.place import Place
-
-FAILED = {"failed", "conflict", "unknown", "interrupted", "refused", "limit"}
 
 
 @dataclass(slots=True)
@@ -31,7 +30,7 @@ class Watch:
     entry: int = 0
     open_text: int | None = None
     printed: dict[int, int] = field(default_factory=dict)
-    outcome: str | None = None
+    outcome: Outcome | None = None
     asking: list[int] = field(default_factory=list)
 
     def text(self, delta: Delta) -> None:
@@ -54,12 +53,12 @@ class Watch:
         while page := self.history.store.journal.of_session(self.session, after=self.entry):
             for entry in page:
                 self.entry = entry.id
-                if entry.kind == "approval":
+                if entry.kind == Kind.APPROVAL:
                     self.asking.append(entry.id) if entry.phase == BEGUN else None
                 elif entry.phase in (INSTANT, ENDED):
                     self.ended(self.history.operation(entry.operation))
                 if entry.operation == self.prompt and entry.phase == ENDED:
-                    self.outcome = entry.outcome or "done"
+                    self.outcome = entry.outcome or Outcome.DONE
                     return
 
     def ended(self, operation: Operation) -> None:
@@ -68,17 +67,17 @@ class Watch:
         if self.as_json:
             emit({"event": "operation", **records.operation(self.history, operation, versions)})
             return
-        if operation.kind == "model":
+        if operation.kind == Kind.MODEL:
             self.text(Delta(operation.id, 0, self._reply(operation)))  # what came in flight may have been dropped
             if self.open_text is not None:
                 click.echo()
                 self.open_text = None
             return
-        if operation.kind in ("prompt", "session", "note") or operation.detail.get("capability") == "plan":
+        if operation.kind in (Kind.PROMPT, Kind.SESSION, Kind.NOTE) or operation.detail.get("capability") == "plan":
             return
         changed = "".join(f"  {v.path}@{v.number}" for v in versions[:3]) + (" …" if len(versions) > 3 else "")
-        named = (operation.name or "") if operation.kind == "capability" else label(operation)
-        bad = f"  {operation.outcome}" if operation.outcome in FAILED and operation.outcome != "refused" else ""
+        named = (operation.name or "") if operation.kind == Kind.CAPABILITY else label(operation)
+        bad = f"  {operation.outcome}" if operation.failed and not operation.refused else ""
         why = records.unwell(self.history, operation, named)
         columns(
             (f"  op:{operation.id:<6} ", ACCENT),
@@ -91,6 +90,6 @@ class Watch:
     def _reply(self, operation: Operation) -> str:
         """The whole text of a reply; nothing where the call failed."""
         payload = self.history.store.journal.entry(operation.last).payload
-        if operation.outcome != "done" or payload is None:
+        if not operation.well or payload is None:
             return ""
         return str(json.loads(self.history.store.contents.get(payload)).get("content") or "")

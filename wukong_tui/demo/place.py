@@ -10,6 +10,7 @@ import platformdirs
 
 from runtime.protocol import Open
 from workspace import Act, History, NotFound, Workspace, WorkspaceError
+from workspace.kinds import Kind
 from workspace.store.location import FILE, store_of
 from wukong_tui.demo import floor
 
@@ -40,7 +41,7 @@ class Demo:
 
     def session(self, history: History) -> str | None:
         """The conversation of the demo, once there is one."""
-        begun = history.store.journal.of_kind("session")
+        begun = history.store.journal.of_kind(Kind.SESSION)
         return history.operation(begun[0]).session if begun else None
 
 
@@ -65,7 +66,7 @@ def make(parent: Path | None = None, *, store: Path | None = None, paced: bool =
     except OSError as error:
         raise WorkspaceError(f"The demo cannot be put into {parent}: {error.strerror}.") from error
     with Workspace.open(root, store=store) as work:
-        work.scan(Act(kind="scan", name="an empty warehouse"))
+        work.scan(Act(kind=Kind.SCAN, name="an empty warehouse"))
         demo = Demo(root, work.folder)
     text = (_HERE / CASSETTE).read_text("utf-8")
     if not paced:

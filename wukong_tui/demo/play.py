@@ -10,6 +10,7 @@ from runtime import protocol
 from runtime.host.client import Client
 from runtime.usage import meter
 from workspace import History, WorkspaceError
+from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT
 from wukong_tui.demo import floor
 from wukong_tui.demo.estimate import one_by_one
@@ -47,8 +48,8 @@ def result(demo: Demo) -> dict[str, Any]:
         if session is None:
             raise WorkspaceError(f"Nothing was asked in {demo.root} yet.")
         journal = history.store.journal
-        prompt = history.operation(journal.of_kind("prompt", session=session)[0])
-        attempts = [history.operation(id_) for id_ in journal.of_kind("attempt", session=session)]
+        prompt = history.operation(journal.of_kind(Kind.PROMPT, session=session)[0])
+        attempts = [history.operation(id_) for id_ in journal.of_kind(Kind.ATTEMPT, session=session)]
         effect = meter.effect(history, session=session)
         operations, versions, bare = _counted(history)
         bottles = floor_of(history)
@@ -57,14 +58,14 @@ def result(demo: Demo) -> dict[str, Any]:
             "store": str(demo.store),
             "session": session,
             "prompt": prompt.id,
-            "outcome": prompt.outcome or "unknown",
+            "outcome": prompt.outcome or Outcome.UNKNOWN,
             "bottles": sum(bottles.values()),
             "fire_lane": bottles[floor.FIRE_LANE],
             "operations": operations,
             "versions": versions,
             "documents": len(history.tree()),
-            "failed_attempts": sum(attempt.outcome == "failed" for attempt in attempts),
-            "lessons": len(journal.of_kind("lesson", session=session)),
+            "failed_attempts": sum(attempt.outcome == Outcome.FAILED for attempt in attempts),
+            "lessons": len(journal.of_kind(Kind.LESSON, session=session)),
             "tokens": meter.total(meter.calls(history, session=session)).record(),
             "effective": effect.effective.record(),
             "wasted": effect.wasted.record(),
@@ -76,7 +77,7 @@ def result(demo: Demo) -> dict[str, Any]:
 
 def succeeded(record: dict[str, Any]) -> bool:
     """Whether a demo ended as it should: all bottles on the floor, none of them in the fire lane."""
-    return bool(record["outcome"] == "done" and record["bottles"] == BOTTLES and record["fire_lane"] == 0)
+    return bool(record["outcome"] == Outcome.DONE and record["bottles"] == BOTTLES and record["fire_lane"] == 0)
 
 
 def floor_of(history: History, cursor: int | None = None) -> dict[str, int]:

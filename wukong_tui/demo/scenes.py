@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workspace import History, Operation
+from workspace.kinds import Kind, Outcome
 
 BANNER = "REHEARSAL: replies scripted, work real"
 """Stands over every scene."""
@@ -52,22 +53,22 @@ def scene(history: History, session: str | None, cursor: int | None = None) -> S
 def _name(history: History, session: str | None, cursor: int) -> str:
     journal = history.store.journal
 
-    def newest(kind: str) -> Operation | None:
+    def newest(kind: Kind) -> Operation | None:
         found = journal.of_kind(kind, cursor, session=session) if session is not None and cursor > 0 else []
         return journal.operation(found[-1], cursor) if found else None
 
-    prompt = newest("prompt")
+    prompt = newest(Kind.PROMPT)
     if prompt is None:
         return "office"
     if prompt.ended is not None:
-        return "turn" if prompt.outcome == "done" else "stopped"
-    attempt = newest("attempt")
+        return "turn" if prompt.well else "stopped"
+    attempt = newest(Kind.ATTEMPT)
     if attempt is None:
-        return "prompt" if newest("plan") is None else "plan"
+        return "prompt" if newest(Kind.PLAN) is None else "plan"
     if attempt.step != BOOKING:
         return {1: "read", 2: "program", 4: "check", 5: "report"}.get(attempt.step or 0, "plan")
-    if attempt.outcome == "failed":
-        return "failed" if newest("revert") is None else "reverted"
+    if attempt.outcome == Outcome.FAILED:
+        return "failed" if newest(Kind.REVERT) is None else "reverted"
     if attempt.outcome is not None:
         return "effective"
     if attempt.attempt == 1:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from workspace import History, NotFound, Operation, WorkspaceError
+from workspace.kinds import Kind
 from workspace.operations import addresses
 from workspace.store.journal import Journal
 
@@ -55,7 +56,7 @@ def operation_step(history: History, cursor: int, steps: int) -> Target:
 
 def prompt_step(history: History, cursor: int, steps: int) -> Target:
     """The beginning of the prompt so many after the cursor (before it, where negative)."""
-    return _nearest(history.store.journal, "prompt", "prompt", cursor, steps)
+    return _nearest(history.store.journal, Kind.PROMPT, "prompt", cursor, steps)
 
 
 def plan_step(history: History, cursor: int, steps: int) -> Target:
@@ -63,10 +64,10 @@ def plan_step(history: History, cursor: int, steps: int) -> Target:
 
     From within an attempt, one back is its own beginning.
     """
-    return _nearest(history.store.journal, "attempt", "attempt at a plan step", cursor, steps)
+    return _nearest(history.store.journal, Kind.ATTEMPT, "attempt at a plan step", cursor, steps)
 
 
-def _nearest(journal: Journal, kind: str, name: str, cursor: int, steps: int) -> Target:
+def _nearest(journal: Journal, kind: Kind, name: str, cursor: int, steps: int) -> Target:
     at = cursor
     for _ in range(abs(steps)):
         found = journal.nearest((kind,), at, forward=steps > 0)

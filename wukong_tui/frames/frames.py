@@ -11,6 +11,7 @@ from typing import Any
 from runtime.usage.ledger import Ledger
 from widgets.document import DocumentPage
 from workspace import History, Operation, WorkspaceError
+from workspace.kinds import Kind
 from wukong_tui.frames import cursor_moves
 from wukong_tui.frames.cursor_moves import Target
 from wukong_tui.frames.frame import Approval, Ask, Frame, Move
@@ -141,7 +142,7 @@ def followed(history: History, cursor: int, document: int | None, *, live: bool)
 
 def newest_session(history: History, newest: int) -> str | None:
     """The session begun last, if there is any."""
-    found = history.store.journal.nearest(("session",), newest + 1, forward=False)
+    found = history.store.journal.nearest((Kind.SESSION,), newest + 1, forward=False)
     return history.store.journal.entry(found).session if found is not None else None
 
 
@@ -150,7 +151,7 @@ def approvals(history: History, since: int) -> list[Approval]:
     journal = history.store.journal
     found: list[Approval] = []
     at: int | None = since
-    while at is not None and (at := journal.nearest(("approval",), at, forward=True)) is not None:
+    while at is not None and (at := journal.nearest((Kind.APPROVAL,), at, forward=True)) is not None:
         operation = journal.operation(at)
         if operation.ended is None:
             found.append(Approval(at, operation.session or "", operation.name or "", _arguments(history, operation)))

@@ -9,11 +9,14 @@ from runtime.planning import plan
 from runtime.usage import meter
 from widgets.why import Account, Cause, Decision, Fate, Made, Tokens
 from workspace import History, Operation, Version
+from workspace.amounts import ago, in_words
+from workspace.kinds import Kind, Outcome
 from workspace.operations.blame import Run, swapped, through
 from workspace.operations.undo import undone
 from workspace.store.lines import hunks
+from workspace.totals import Total
 from wukong_tui.views import Look
-from wukong_tui.views.blame import age, short_name
+from wukong_tui.views.blame import short_name
 
 BY_RULE = frozenset({"allowed: auto within the sandbox", "allowed: it only reads"})
 """Decisions that no person was asked for."""
@@ -27,7 +30,7 @@ class Accounts:
         self._journal = history.store.journal
         self._look = look
         self._known: dict[int, Operation] = {}
-        self._totals: dict[int, meter.Total] = {}
+        self._totals: dict[int, Total] = {}
 
     def account(
         self, version: Version, seen: Version | None = None, line: int | None = None, source: Version | None = None
@@ -55,7 +58,7 @@ class Accounts:
         operation = self._operation(version.operation)
         return Made(
             version.number, operation.id, _label(operation), short_name(operation.actor), operation.session,
-            self._clock(operation.started), f"{age(self._look.now - operation.started)} ago",
+            self._clock(operation.started), f"{ago(self._look.now - operation.started)}",
             self._note(operation, source),
         )  # fmt: skip
 
@@ -70,19 +73,19 @@ class Accounts:
 
     def targets(self, operation: Operation) -> set[int]:
         """What a revert or undo took out, or what a redo brought again; nothing for any other act."""
-        if operation.kind == "revert":
+        if operation.kind == Kind.REVERT:
             return {int(id_) for id_ in operation.detail.get("reverts", ())}
-        if operation.kind in ("undo", "redo") and (target := int(operation.detail.get("target", 0))):
-            return {target} if operation.kind == "undo" else self.targets(self._operation(target))
+        if operation.kind in (Kind.UNDO, Kind.REDO) and (target := int(operation.detail.get("target", 0))):
+            return {target} if operation.kind == Kind.UNDO else self.targets(self._operation(target))
         return set()
 
     # -- what led to it
 
     def _cause(self, operation: Operation) -> Cause:
         who, clock = short_name(operation.actor), self._clock(operation.started)
-        if operation.kind == "prompt":
+        if operation.kind == Kind.PROMPT:
             return Cause("prompt", operation.id, operation.name or "", who, clock, outcome=operation.outcome)
-        if operation.kind == "attempt":
+        if operation.kind == Kind.ATTEMPT:
             return Cause(
                 "attempt", operation.id, operation.name or "", who, clock, step=operation.step,
                 attempt=operation.attempt, check=self._check(operation), outcome=operation.outcome,
@@ -93,7 +96,7 @@ class Accounts:
 
     def _check(self, attempt: Operation) -> str:
         """How the plan that was in force said that an attempt is judged."""
-        plans = self._journal.of_kind("plan", attempt.id, session=attempt.session)
+        plans = self._journal.of_kind(Kind.PLAN, attempt.id, session=attempt.session)
         if not plans or attempt.step is None:
             return ""
         steps = self._operation(plans[-1]).detail.get("steps", ())
@@ -121,9 +124,9 @@ class Accounts:
     def _approval(self, decided: Operation) -> Operation | None:
         name = decided.detail.get("capability")
         whole = decided.decision == "allowed: allowed for this session"
-        for id_ in reversed(self._journal.of_kind("approval", decided.id, session=decided.session)):
+        for id_ in reversed(self._journal.of_kind(Kind.APPROVAL, decided.id, session=decided.session)):
             approval = self._operation(id_)
-            if approval.name != name or approval.outcome != "done":
+            if approval.name != name or approval.outcome != Outcome.DONE:
                 continue
             if whole and approval.detail.get("allow") != "session":
                 continue
@@ -135,18 +138,18 @@ class Accounts:
     def _tokens(self, chain: list[Operation]) -> tuple[Tokens, ...]:
         out = []
         for operation in chain:
-            if operation.kind not in ("attempt", "prompt"):
+            if operation.kind not in (Kind.ATTEMPT, Kind.PROMPT):
                 continue
             total = self._total(operation)
             of = (
                 "the prompt"
-                if operation.kind == "prompt"
+                if operation.kind == Kind.PROMPT
                 else f"attempt {operation.attempt} of step {operation.step}"
             )
-            out.append(Tokens(of, operation.id, total.text() if total.calls else "no model was asked"))
+            out.append(Tokens(of, operation.id, in_words(total) if total.calls else "no model was asked"))
         return tuple(out)
 
-    def _total(self, operation: Operation) -> meter.Total:
+    def _total(self, operation: Operation) -> Total:
         """The sum of the model calls that an operation caused: found from the calls, which are few."""
         if (known := self._totals.get(operation.id)) is None:
             calls = meter.calls(self._history, session=operation.session, cursor=self._look.newest)
@@ -162,24 +165,24 @@ class Accounts:
         gone = undone(self._history, newest)
         out: list[Fate] = []
         for attempt in chain:
-            if attempt.kind == "attempt":
+            if attempt.kind == Kind.ATTEMPT:
                 out += self._judged(attempt)
-        for id_ in self._journal.of_kind("revert", newest):
+        for id_ in self._journal.of_kind(Kind.REVERT, newest):
             revert = self._operation(id_)
             if self.targets(revert) & ids and not gone & set(self.ancestry(id_)):
                 out.append(Fate("reverted", f"reverted by {short_name(revert.actor) or 'nobody named'}", id_))
         if gone & ids:
-            undos = [self._operation(id_) for id_ in self._journal.of_kind("undo", newest)]
+            undos = [self._operation(id_) for id_ in self._journal.of_kind(Kind.UNDO, newest)]
             last = next((undo for undo in reversed(undos) if self.targets(undo) & gone & ids), None)
             if last is not None:
                 out.append(Fate("undone", f"undone by {short_name(last.actor) or 'nobody named'}", last.id))
-        return out + [fate for attempt in chain if attempt.kind == "attempt" for fate in self._learnt(attempt)]
+        return out + [fate for attempt in chain if attempt.kind == Kind.ATTEMPT for fate in self._learnt(attempt)]
 
     def _judged(self, attempt: Operation) -> list[Fate]:
         name = f"attempt {attempt.attempt} of step {attempt.step}"
-        if attempt.outcome == "verified":
+        if attempt.outcome == Outcome.VERIFIED:
             return [Fate("verified", f"{name} was verified", attempt.id)]
-        if attempt.outcome == "failed":
+        if attempt.outcome == Outcome.FAILED:
             why = attempt.detail.get("why")
             return [Fate("failed", f"{name} failed" + (f": {why}" if why else ""), attempt.id)]
         return []
@@ -188,11 +191,11 @@ class Accounts:
         """The lesson of an attempt, and the attempts that were given it."""
         newest = self._look.newest
         out = []
-        for id_ in self._journal.of_kind("lesson", newest):
+        for id_ in self._journal.of_kind(Kind.LESSON, newest):
             if self._operation(id_).detail.get("attempt_operation") != attempt.id:
                 continue
             out.append(Fate("lesson", "its lesson is kept", id_))
-            for later in self._journal.of_kind("attempt", newest):
+            for later in self._journal.of_kind(Kind.ATTEMPT, newest):
                 given = self._operation(later)
                 if id_ in given.detail.get("lessons", ()):
                     ended = given.outcome or "at work"
@@ -264,7 +267,7 @@ class Accounts:
             operation.kind, "Done again by a redo"
         )
         about = [self._operation(id_) for id_ in sorted(self.targets(operation))]
-        failed = next((at for at in about if at.kind == "attempt" and at.outcome == "failed"), None)
+        failed = next((at for at in about if at.kind == Kind.ATTEMPT and at.outcome == Outcome.FAILED), None)
         if failed is not None:
             why = failed.detail.get("why")
             said = f"Attempt {failed.attempt} of step {failed.step} failed and was taken back"
@@ -286,4 +289,4 @@ class Accounts:
 
 def _label(operation: Operation) -> str:
     """What an operation is called; a capability by its name alone."""
-    return operation.name if operation.kind == "capability" and operation.name else label(operation)
+    return operation.name if operation.kind == Kind.CAPABILITY and operation.name else label(operation)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from widgets.document import HELD
 from workspace import History, Version
+from workspace.amounts import age
 from workspace.operations.blame import Blame
 from wukong_tui.views import Look
 
@@ -19,8 +20,6 @@ KEPT = 400_000
 """Lines of blame that are remembered, at most, over all versions."""
 OPERATIONS = 4_000
 """Texts that are remembered, at most."""
-
-_UNITS = ((60, "s"), (60, "min"), (24, "h"), (30, "d"), (12, "mo"))
 
 
 class BlameView:
@@ -90,16 +89,6 @@ class BlameView:
 def short_name(actor: str | None) -> str:
     """A name without the address that git puts behind it."""
     return (actor or "").partition(" <")[0].strip()
-
-
-def age(microseconds: int) -> str:
-    """How long ago, in the largest unit that is not 0: ``3 s``, ``2 h``, ``5 mo``; never negative."""
-    value = max(0, microseconds) // 1_000_000
-    for size, unit in _UNITS:
-        if value < size:
-            return f"{value} {unit}"
-        value //= size
-    return f"{value:,} y"
 
 
 def _path(history: History, newer: Version, older: Version) -> list[Version] | None:

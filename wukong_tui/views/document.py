@@ -6,14 +6,15 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from runtime.host.acts import label
-from widgets.amounts import clock
 from widgets.code import lexer_for
 from widgets.diffing import Layout, changes
 from widgets.document import DocumentNeed, DocumentPage, Row, text_width
 from workspace import History, Operation, Version, WorkspaceError
+from workspace.amounts import age, time_of_day
+from workspace.kinds import Kind
 from workspace.store.lines import Hunk, is_binary
 from wukong_tui.views import Look
-from wukong_tui.views.blame import age, short_name
+from wukong_tui.views.blame import short_name
 from wukong_tui.views.doclines import Body, Side
 from wukong_tui.views.linemap import LineMap
 
@@ -80,7 +81,7 @@ class DocumentView:
             cause = self._cause(history, version, operation)
         except WorkspaceError:
             return page  # the content may be sound all the same
-        return replace(page, when=clock(made), age=_ago(look.now - made), cause=cause)
+        return replace(page, when=time_of_day(made), age=_ago(look.now - made), cause=cause)
 
     def _cause(self, history: History, version: Version, operation: Operation) -> str:
         parts = [f"op {operation.id:,} {_label(operation)}"]
@@ -288,7 +289,7 @@ def _mode(version: Version) -> str:
 
 
 def _label(operation: Operation) -> str:
-    return operation.name or operation.kind if operation.kind == "capability" else label(operation)
+    return operation.name or operation.kind if operation.kind == Kind.CAPABILITY else label(operation)
 
 
 def _ago(microseconds: int) -> str:

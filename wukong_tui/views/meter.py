@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.usage.ledger import Ledger
-from runtime.usage.meter import Total
-from widgets.amounts import Spent
 from widgets.meter import MeterNeed, MeterPage, Row, Share
 from workspace import History, Operation
+from workspace.kinds import Kind
+from workspace.totals import NOTHING, Total
 from wukong_tui.views import Look
-from wukong_tui.views.plan import READING, spent
+from wukong_tui.views.plan import READING
 
 KEPT = 2_000
 """Rows of ended operations that are kept."""
@@ -37,8 +37,8 @@ class MeterView:
         effect = ledger.effect(session, cursor)
         limits = ledger.limits(session, cursor) if session is not None else None
         return MeterPage(
-            session=session, total=spent(ledger.total(session, cursor)), effective=spent(effect.effective),
-            wasted=spent(effect.wasted), unjudged=spent(effect.unjudged),
+            session=session, total=ledger.total(session, cursor), effective=effect.effective,
+            wasted=effect.wasted, unjudged=effect.unjudged,
             bars=self._by_session(cursor) if session is None else self._by_step(history, session, cursor),
             rows=rows, count=count, back=back, max_tokens=limits.tokens if limits else None,
             max_cost=limits.cost if limits else None,
@@ -48,7 +48,7 @@ class MeterView:
 
     def _by_session(self, cursor: int) -> tuple[Share, ...]:
         found = self._ledger.by_session(cursor)
-        return tuple(Share(f"session {name}" if name else "no session", spent(use)) for name, use in found.items())
+        return tuple(Share(f"session {name}" if name else "no session", use) for name, use in found.items())
 
     def _by_step(self, history: History, session: str, cursor: int) -> tuple[Share, ...]:
         """A bar for each step of the newest plan, one for earlier plans, one for what belongs to no step."""
@@ -58,19 +58,19 @@ class MeterView:
             return ()
         titles = self._steps(history, newest)
         shares: list[Share] = []
-        earlier, outside = Total(), Total()
+        earlier = outside = NOTHING
         for (plan, step), use in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
             if step is None:
-                outside = _sum(outside, use)
+                outside += use
             elif plan != newest:
-                earlier = _sum(earlier, use)
+                earlier += use
             else:
                 title = titles[step - 1] if 1 <= step <= len(titles) else "step"
-                shares.append(Share(f"{step} {title}", spent(use)))
+                shares.append(Share(f"{step} {title}", use))
         if earlier.calls:
-            shares.insert(0, Share("earlier plans", spent(earlier)))
+            shares.insert(0, Share("earlier plans", earlier))
         if outside.calls:
-            shares.append(Share("no step", spent(outside)))
+            shares.append(Share("no step", outside))
         return tuple(shares)
 
     def _steps(self, history: History, plan: int) -> tuple[str, ...]:
@@ -123,25 +123,14 @@ class MeterView:
 def _label(operation: Operation, number: int | None, whole: bool) -> str:
     """A row's name: a model call by its number in the session, a capability by what it was asked."""
     if operation.model is not None:
-        text = f"model call {number}" if operation.kind == "model" else f"{operation.kind} {number}"
-    elif operation.kind == "capability":
+        text = f"model call {number}" if operation.kind == Kind.MODEL else f"{operation.kind} {number}"
+    elif operation.kind == Kind.CAPABILITY:
         text = operation.name or operation.kind
     else:
         text = operation.kind if operation.name in (None, operation.kind) else f"{operation.kind} {operation.name}"
     return f"{operation.session} {text}" if whole and operation.session else text
 
 
-def _use(operation: Operation) -> Spent | None:
+def _use(operation: Operation) -> Total | None:
     """What one model call cost; None for what asked no model."""
-    if operation.model is None:
-        return None
-    total = Total()
-    total.add(operation)
-    return spent(total)
-
-
-def _sum(a: Total, b: Total) -> Total:
-    return Total(
-        a.calls + b.calls, a.input + b.input, a.output + b.output, a.cached + b.cached, a.reasoning + b.reasoning,
-        a.estimated + b.estimated, a.unknown + b.unknown, a.cost + b.cost, a.unpriced + b.unpriced,
-    )  # fmt: skip
+    return None if operation.model is None else Total.of(operation.usage)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from runtime.planning import plan
 from runtime.usage.ledger import Ledger
-from runtime.usage.meter import Total
-from widgets.amounts import NOTHING, Spent
 from widgets.plan import AttemptRow, PlanNeed, PlanPage, StepRow
 from workspace import History
+from workspace.kinds import Outcome
+from workspace.totals import NOTHING
 from wukong_tui.views import Look
 
 READING = 0.02
@@ -42,7 +41,7 @@ class PlanView:
             return PlanPage()
         ready = ledger.read(history, cursor, READING)
         known = self._at(history, session, cursor, ledger.mark(cursor) if ready else None)
-        total = spent(ledger.total(session, cursor)) if ready else NOTHING
+        total = ledger.total(session, cursor) if ready else NOTHING
         if known is None:
             return PlanPage(session, total=total, ready=ready)
         steps = list(known.rows)
@@ -51,13 +50,13 @@ class PlanView:
             newest = max(newest, (step.attempts[-1].operation, step.number))
             if ready:
                 attempts = tuple(
-                    replace(row, spent=spent(ledger.of_attempt(row.entry, cursor)))
+                    replace(row, spent=ledger.of_attempt(row.entry, cursor))
                     for row in steps[step.number - 1].attempts
                 )
-                sums = added(attempt.spent for attempt in attempts)
+                sums = sum((attempt.spent for attempt in attempts), NOTHING)
                 steps[step.number - 1] = replace(steps[step.number - 1], attempts=attempts, spent=sums)
         doing = known.found.current
-        outside = less(total, added(steps[step.number - 1].spent for step in known.tried))
+        outside = total.without(sum((steps[step.number - 1].spent for step in known.tried), NOTHING))
         current = doing.number if doing is not None else newest[1]
         return PlanPage(session, known.found.operation, tuple(steps), current, outside, total, ready)
 
@@ -90,32 +89,9 @@ class PlanView:
             number = mine.get(ledger.taught_by(lesson) or 0)
             lessons.append(f"lesson of {number}" if number else f"lesson op:{lesson}")
         why = ""
-        if attempt.outcome == "failed":
+        if attempt.outcome == Outcome.FAILED:
             why = str(history.store.journal.operation(id_, cursor).detail.get("why", ""))
         reverted = ledger.is_reverted(id_, cursor)
         return AttemptRow(
             id_, attempt.number, attempt.outcome, why, reverted=reverted, lessons=tuple(lessons)
         )  # fmt: skip
-
-
-def spent(total: Total) -> Spent:
-    """A total as the panes draw it."""
-    return Spent(
-        total.calls, total.input, total.output, total.cached, total.estimated, total.unknown, total.cost,
-        total.unpriced,
-    )  # fmt: skip
-
-
-def added(parts: Iterable[Spent]) -> Spent:
-    """The sum of sums; what is unknown in one is unknown in all."""
-    rows = [_fields(part) for part in parts]
-    return Spent(*map(sum, zip(*rows, strict=True))) if rows else NOTHING
-
-
-def less(whole: Spent, part: Spent) -> Spent:
-    """What is left of a sum without a part of it."""
-    return Spent(*(max(0, a - b) for a, b in zip(_fields(whole), _fields(part), strict=True)))
-
-
-def _fields(use: Spent) -> tuple[int, ...]:
-    return use.calls, use.input, use.output, use.cached, use.estimated, use.unknown, use.cost, use.unpriced

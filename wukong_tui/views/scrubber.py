@@ -6,6 +6,7 @@ from itertools import accumulate
 
 from widgets.scrubber import RANK, Mark, ScrubberNeed, ScrubberPage, bounds
 from workspace import History
+from workspace.kinds import Kind, Outcome
 from workspace.operations import outline
 from wukong_tui.views import Look
 
@@ -17,7 +18,7 @@ PAUSE = 200_000
 """Microseconds between two looks at what is new, at least."""
 SOON = 0.05
 """Seconds after which to go on with what was too much for one load."""
-BACK = ("restore", "revert", "undo", "redo")
+BACK = (Kind.RESTORE, Kind.REVERT, Kind.UNDO, Kind.REDO)
 
 
 class Density:
@@ -51,13 +52,13 @@ class Density:
         store = history.store
         for bucket, count in outline.density(store, self.newest, upto, self.size):
             self._counts[bucket] += count
-        for entry in outline.firsts(store, ("prompt",), self.newest, upto, self.size):
+        for entry in outline.firsts(store, (Kind.PROMPT,), self.newest, upto, self.size):
             self._mark(1, entry)
         for entry in outline.firsts(store, BACK, self.newest, upto, self.size):
             self._mark(2, entry)
-        attempts = outline.endings(store, "attempt", self._open, upto)
+        attempts = outline.endings(store, Kind.ATTEMPT, self._open, upto)
         for _, end, outcome in attempts:
-            if end is not None and outcome == "failed":
+            if end is not None and outcome == Outcome.FAILED:
                 self._mark(3, end)
         self._open = min((id_ - 1 for id_, end, _ in attempts if end is None), default=upto)
         self.newest = upto

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from runtime.usage.meter import Total
 from workspace import History, Operation, Usage
+from workspace.amounts import plural
 from workspace.operations import outline
 from workspace.store.store import Store
+from workspace.totals import NOTHING, Total, total_of
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ class Did:
     documents: str = ""
     added: int | None = None
     removed: int | None = None
-    spent: Total = field(default_factory=Total)
+    spent: Total = NOTHING
     pending: bool = False
 
 
@@ -46,7 +47,7 @@ class _Spending:
 
     upto: int
     calls: dict[int, tuple[bytes | None, Usage]] = field(default_factory=dict)
-    total: Total = field(default_factory=Total)
+    total: Total = NOTHING
 
 
 class Sums:
@@ -93,7 +94,7 @@ class Sums:
             made = [v for v in history.store.versions.of_operation(operation.id) if v.entry <= operation.last]
             paths = list(dict.fromkeys(version.path for version in made))
             plus, minus = _sum([v.added for v in made]), _sum([v.removed for v in made])
-            documents = paths[0] if len(paths) == 1 else f"{len(paths):,} documents" if paths else ""
+            documents = paths[0] if len(paths) == 1 else plural(len(paths), "document") if paths else ""
             return Did(documents, plus, minus, spent)
         part = self._parts.setdefault(operation.id, _Part(operation.id - 1))
         while part.upto < last and self._left > 0:
@@ -106,15 +107,13 @@ class Sums:
                     part.removed = _sum([part.removed, removed])
             part.upto = upto
         count = len(part.documents)
-        words = "" if not count else "1 document" if count == 1 else f"{count:,} documents"
+        words = plural(count, "document") if count else ""
         return Did(words, part.added, part.removed, spent, pending=part.upto < last)
 
     def _spent(self, history: History, operation: Operation, newest: int, composite: bool) -> Total:
         if not composite:
-            spent = Total()
-            if operation.model is not None and operation.ended is not None:
-                spent.add(operation)
-            return spent
+            called = operation.model is not None and operation.ended is not None
+            return Total.of(operation.usage) if called else NOTHING
         known = self._spendings.get(operation.id)
         if known is None:
             known = self._spendings[operation.id] = _Spending(newest)
@@ -146,26 +145,16 @@ class Sums:
         return at == above
 
 
-def tokens(spent: Total) -> str:
-    """Tokens in a few cells: ``1,234 ~678 2 ?``: reported, estimated, calls of which nobody knows."""
-    if not spent.calls:
-        return ""
-    parts = [f"{spent.reported:,}"] if spent.reported or not (spent.estimated or spent.unknown) else []
-    if spent.estimated:
-        parts.append(f"~{spent.estimated:,}")
-    if spent.unknown:
-        parts.append("?" if spent.calls == 1 else f"{spent.unknown:,} ?")
-    return " ".join(parts)
-
-
 def _total(calls: Iterable[tuple[bytes | None, Usage]]) -> Total:
     """The sum of model calls, oldest first; a provider's message counts once."""
-    total, seen = Total(), set()
+    seen: set[bytes] = set()
+    uses: list[Usage] = []
     for ref, usage in calls:
         if ref is None or ref not in seen:
-            total.count(usage)
-        seen.add(ref)
-    return total
+            uses.append(usage)
+        if ref is not None:
+            seen.add(ref)
+    return total_of(uses)
 
 
 def _sum(counts: list[int | None]) -> int | None:

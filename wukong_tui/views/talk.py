@@ -11,8 +11,9 @@ from itertools import pairwise
 
 from runtime.models.names import spoken
 from widgets.talk import TalkNeed, TalkPage
-from widgets.talk_items import FOLDS, Details, Item, Kind, Touched, estimate
+from widgets.talk_items import FOLDS, Details, Item, ItemKind, Touched, estimate
 from workspace import Entry, History
+from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, PART
 from wukong_tui.views import Look
 
@@ -24,15 +25,21 @@ COUNTED = 20_000
 """Calls of a program up to which its documents are counted."""
 _CHUNK = 96
 _KEPT = 4_000
-_TAKEN = ("undo", "redo", "restore", "revert")
-_PEOPLE = ("prompt", "approval", "settings", "note", *_TAKEN)
+_TAKEN = (Kind.UNDO, Kind.REDO, Kind.RESTORE, Kind.REVERT)
+_PEOPLE = (Kind.PROMPT, Kind.APPROVAL, Kind.SETTINGS, Kind.NOTE, *_TAKEN)
 """What may be said while a program runs."""
-_KINDS: dict[str, Kind] = {
-    "prompt": "prompt", "model": "reply", "capability": "call", "note": "note", "approval": "approval",
-    "attempt": "attempt", "lesson": "lesson", "plan": "plan", "summary": "summary", "session": "session",
-    "settings": "session", "undo": "taken", "redo": "taken", "restore": "taken", "revert": "taken",
+_KINDS: dict[Kind, ItemKind] = {
+    Kind.PROMPT: "prompt", Kind.MODEL: "reply", Kind.CAPABILITY: "call", Kind.NOTE: "note",
+    Kind.APPROVAL: "approval", Kind.ATTEMPT: "attempt", Kind.LESSON: "lesson", Kind.PLAN: "plan",
+    Kind.SUMMARY: "summary", Kind.SESSION: "session", Kind.SETTINGS: "session",
+    **dict.fromkeys(_TAKEN, "taken"),
 }  # fmt: skip
-_ROWS: frozenset[Kind] = frozenset({"call", "attempt", "lesson", "plan", "taken", "session", "approval", "note"})
+_VERBS = {Kind.UNDO: "undid", Kind.REDO: "redid", Kind.RESTORE: "restored", Kind.REVERT: "reverted"}
+_ENDED_AS = {
+    Outcome.INTERRUPTED: "interrupted by a person", Outcome.LIMIT: "stopped at a limit",
+    Outcome.FAILED: "this prompt failed", Outcome.UNKNOWN: "the host stopped here; how it went on is not known",
+}  # fmt: skip
+_ROWS: frozenset[ItemKind] = frozenset({"call", "attempt", "lesson", "plan", "taken", "session", "approval", "note"})
 
 
 class TalkView:
@@ -40,7 +47,7 @@ class TalkView:
 
     def __init__(self) -> None:
         self._items: OrderedDict[tuple[int, int], Item | None] = OrderedDict()
-        self._entries: dict[int, tuple[str, int | None]] = {}
+        self._entries: dict[int, tuple[Kind, int | None]] = {}
         self._begun: dict[str, Entry] = {}
         self._counts: dict[int, tuple[int, int]] = {}
         self._taken: list[Entry] = []
@@ -113,7 +120,7 @@ class TalkView:
             touched = _touched(history, item.entry, cursor, caused=True) or touched
         return replace(item, count=count, touched=touched)
 
-    def parent(self, history: History, operation: int) -> tuple[str, int | None]:
+    def parent(self, history: History, operation: int) -> tuple[Kind, int | None]:
         """The kind of an operation and what caused it."""
         if (known := self._entries.get(operation)) is None:
             if len(self._entries) > 50_000:
@@ -149,10 +156,10 @@ class TalkView:
             target = int(entry.detail.get("target", 0))
             if entry.id > cursor:
                 break
-            if entry.kind == "undo":
+            if entry.kind == Kind.UNDO:
                 targets[entry.id] = target
                 gone.add(target)
-            elif entry.kind == "redo":
+            elif entry.kind == Kind.REDO:
                 gone.discard(targets.get(target, 0))
         return frozenset(gone)
 
@@ -173,14 +180,14 @@ class TalkView:
 
     def _model(self, history: History, session: str, begun: Entry, cursor: int) -> str:
         """Its model, and what it may do without asking."""
-        newest = history.store.journal.of_kinds(("settings",), after=begun.id, upto=cursor, session=session)
+        newest = history.store.journal.of_kinds((Kind.SETTINGS,), after=begun.id, upto=cursor, session=session)
         now = newest[-1] if newest else begun
         return " · ".join(part for part in (spoken(now.name or ""), str(now.detail.get("mode", ""))) if part)
 
     def _place(self, history: History, begun: int, cursor: int) -> tuple[int, int]:
         known = self._sessions
         after = known[-1] if known else 0
-        known += [entry.id for entry in history.store.journal.of_kinds(("session",), after=after, upto=cursor)]
+        known += [entry.id for entry in history.store.journal.of_kinds((Kind.SESSION,), after=after, upto=cursor)]
         return bisect_right(known, begun), bisect_right(known, cursor)
 
 
@@ -253,9 +260,9 @@ class _Walk:
 
     def _program_of(self, entry: Entry) -> int | None:
         """The program that made a call; None for what a model or a person did."""
-        if entry.parent is None or entry.kind != "capability":
+        if entry.parent is None or entry.kind != Kind.CAPABILITY:
             return None
-        return entry.parent if self.view.parent(self.history, entry.parent)[0] == "capability" else None
+        return entry.parent if self.view.parent(self.history, entry.parent)[0] == Kind.CAPABILITY else None
 
     def _meanwhile(self, after: int, upto: int) -> list[Entry]:
         return self.history.store.journal.of_kinds(_PEOPLE, after=after, upto=upto - 1, session=self.session)
@@ -272,7 +279,7 @@ class _Walk:
             return False
         journal = self.history.store.journal
         entry = journal.entry(target)
-        if entry.session != self.session and entry.kind == "undo":
+        if entry.session != self.session and entry.kind == Kind.UNDO:
             entry = journal.entry(int(entry.detail.get("target", 0)) or target)
         return entry.session == self.session
 
@@ -280,7 +287,7 @@ class _Walk:
         if entry.phase == PART:
             return None
         if entry.phase == ENDED:
-            return _outcome(entry) if entry.kind == "prompt" else None
+            return _outcome(entry) if entry.kind == Kind.PROMPT else None
         item = self.view.item(self.history, entry, self.cursor, end)
         if item is not None and self._is_undone(entry):
             return replace(item, undone=True)
@@ -306,9 +313,9 @@ def _spaced(items: list[Item]) -> list[Item]:
     return out
 
 
-def _make(history: History, kind: Kind, entry: Entry, end: Entry | None, cursor: int) -> Item | None:
+def _make(history: History, kind: ItemKind, entry: Entry, end: Entry | None, cursor: int) -> Item | None:
     over = end is not None and end.phase != PART
-    outcome = ((end.outcome if end is not None else None) or "done") if over else None
+    outcome = ((end.outcome if end is not None else None) or Outcome.DONE) if over else None
     item = Item(entry.id, entry.id, kind, entry.name or entry.kind, entry.time, outcome)
     detail = {**entry.detail, **(end.detail if over and end is not None else {})}
     if kind == "prompt":
@@ -317,7 +324,7 @@ def _make(history: History, kind: Kind, entry: Entry, end: Entry | None, cursor:
     if kind == "reply":
         return _reply(history, item, end, str(detail.get("error", "")))
     if kind == "call":
-        if entry.detail.get("capability") == "plan" and outcome in (None, "done"):
+        if entry.detail.get("capability") == "plan" and (outcome is None or outcome.well):
             return None  # the plan and its attempts have rows of their own
         return _call(history, item, entry, end, cursor)
     if kind == "approval":
@@ -331,7 +338,7 @@ def _make(history: History, kind: Kind, entry: Entry, end: Entry | None, cursor:
     if kind == "plan":
         return replace(item, text="plan of 1 step" if entry.name == "1 steps" else f"plan of {entry.name or ''}")
     if kind == "session":
-        word = "began" if entry.kind == "session" else "goes on"
+        word = "began" if entry.kind == Kind.SESSION else "goes on"
         fork = entry.detail.get("fork")
         more = f" from {fork.get('session')}" if isinstance(fork, dict) else ""
         return replace(
@@ -356,7 +363,7 @@ def _reply(history: History, item: Item, end: Entry | None, error: str) -> Item 
         text, cut = str(said)[:LONGEST], max(0, len(str(said)) - LONGEST)
     if text.strip():
         return replace(item, text=text, cut=cut)
-    if item.outcome == "done":
+    if item.outcome.well:
         return None  # it only called something
     return replace(item, kind="call", text=f"model {item.text}", said=error)
 
@@ -377,13 +384,9 @@ def _call(history: History, item: Item, entry: Entry, end: Entry | None, cursor:
 
 def _outcome(entry: Entry) -> Item | None:
     """How a prompt ended, where it was not simply done."""
-    if entry.outcome in (None, "done"):
+    if entry.outcome is None or entry.outcome.well:
         return None
-    words = {
-        "interrupted": "interrupted by a person", "limit": "stopped at a limit", "failed": "this prompt failed",
-        "unknown": "the host stopped here; how it went on is not known",
-    }  # fmt: skip
-    text = words.get(entry.outcome or "", f"this prompt ended as {entry.outcome}")
+    text = _ENDED_AS.get(entry.outcome, f"this prompt ended as {entry.outcome}")
     said = str(entry.detail.get("error", ""))
     return Item(entry.id, entry.operation, "outcome", text, entry.time, entry.outcome, said=said)
 
@@ -403,7 +406,7 @@ def _asking(history: History, entry: Entry) -> str:
     return " ".join(f"asked to {entry.name or ''} {said.strip().splitlines()[0] if said.strip() else ''}".split())
 
 
-def _decided(detail: dict[str, object], outcome: str | None) -> str:
+def _decided(detail: dict[str, object], outcome: Outcome | None) -> str:
     if outcome is None:
         return "waits for you"
     allow, reason = detail.get("allow"), detail.get("reason")
@@ -415,9 +418,9 @@ def _decided(detail: dict[str, object], outcome: str | None) -> str:
 
 def _taken(entry: Entry) -> str:
     who, name = entry.actor or "someone", entry.name or ""
-    if entry.kind == "revert" and name.startswith("failed attempt"):
+    if entry.kind == Kind.REVERT and name.startswith("failed attempt"):
         return f"taken back: {name}"
-    verb = {"undo": "undid", "redo": "redid", "restore": "restored", "revert": "reverted"}[entry.kind]
+    verb = _VERBS[entry.kind]
     return f"{who} {verb} {name}".rstrip()
 
 

@@ -9,16 +9,17 @@ from runtime.models.names import spoken
 from widgets.scrubber import ScrubberPage
 from widgets.timeline import Fold, Row, TimelineNeed, TimelinePage
 from workspace import History, Operation
+from workspace.amounts import narrow
+from workspace.kinds import Kind, Outcome
 from workspace.operations import outline
 from workspace.records import ENDED
 from wukong_tui.views import Look
 from wukong_tui.views.scrubber import SOON, Density
-from wukong_tui.views.sums import Sums, tokens
+from wukong_tui.views.sums import Sums
 
-UNFOLDED = ("prompt", "attempt")
+UNFOLDED = (Kind.PROMPT, Kind.ATTEMPT)
 """Kinds that are unfolded where they hold the cursor; all others are loops, one row each."""
-TAKEN_BACK = ("restore", "revert", "undo", "redo")
-BAD = ("failed", "conflict", "refused", "interrupted", "unknown", "unfinished", "limit")
+TAKEN_BACK = (Kind.RESTORE, Kind.REVERT, Kind.UNDO, Kind.REDO)
 CHUNK = 1 << 15
 """Entries in which one load looks for top-level acts, at most."""
 NEAR = 1 << 12
@@ -118,7 +119,7 @@ class TimelineView:
         sums = self._sums.of(history, whole if count else operation, last, look.newest, composite=count > 0)
         row = Row(
             operation=id_,
-            entry=id_ if operation.kind == "prompt" else whole.last,
+            entry=id_ if operation.kind == Kind.PROMPT else whole.last,
             depth=0,
             time=operation.started,
             sign=sign,
@@ -129,7 +130,7 @@ class TimelineView:
             documents=sums.documents,
             added=sums.added,
             removed=sums.removed,
-            tokens=tokens(sums.spent),
+            tokens=narrow(sums.spent),
             pending=sums.pending,
         )
         if whole.outcome is not None and not sums.pending and (whole.last <= look.cursor or id_ > look.cursor):
@@ -142,30 +143,30 @@ class TimelineView:
 def label(operation: Operation) -> str:
     """What an act is for a person, in some words; how it ended where that is not well."""
     kind, name = operation.kind, (operation.name or "")[:LONGEST]
-    if operation.model is not None or kind in ("session", "settings"):
+    if operation.model is not None or kind in (Kind.SESSION, Kind.SETTINGS):
         name = spoken(name)
-    if kind in ("prompt", "capability"):
+    if kind in (Kind.PROMPT, Kind.CAPABILITY):
         text = name or kind
-    elif kind == "attempt":
+    elif kind == Kind.ATTEMPT:
         text = f"attempt {operation.attempt or '?'}: {name}"
-    elif kind == "outside":
+    elif kind == Kind.OUTSIDE:
         text = "edited outside"
     else:
         text = kind if not name or name == kind else f"{kind} {name}"
-    return f"{text} · {operation.outcome}" if operation.outcome in BAD else text
+    return f"{text} · {operation.outcome}" if operation.failed else text
 
 
 def _sign(operation: Operation) -> tuple[str, str]:
     """The sign of an act and its style: how it ended comes before what it is."""
-    if operation.outcome in BAD:
+    if operation.failed:
         return "✗", "fail"
-    if operation.kind == "prompt":
+    if operation.kind == Kind.PROMPT:
         return "❯", "accent"
     if operation.outcome is None:
         return "…", "fresh"
     if operation.kind in TAKEN_BACK:
         return "↩", "strong"
-    if operation.outcome == "verified":
+    if operation.outcome == Outcome.VERIFIED:
         return "✓", "ok"
     return "·", "dim"
 
@@ -182,7 +183,7 @@ def _path(history: History, entry: int) -> Path:
 
 def _is_end_of_prompt(history: History, cursor: int) -> bool:
     entry = history.store.journal.entry(cursor)
-    return entry.kind == "prompt" and entry.phase == ENDED
+    return entry.kind == Kind.PROMPT and entry.phase == ENDED
 
 
 class _Walk:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from widgets.why import Account, Past, WhyNeed, WhyPage
 from workspace import History, Version
+from workspace.kinds import Kind
 from workspace.operations.blame import Origin, State, Story, line_at
 from wukong_tui.views import Look
 from wukong_tui.views.accounts import Accounts
@@ -194,7 +195,7 @@ class _Search:
         """For a restore: the story of the line in the version that it brought back."""
         versions = history.store.versions
         operation = history.operation(maker.version.operation)
-        if operation.kind != "restore" or maker.version.content is None:
+        if operation.kind != Kind.RESTORE or maker.version.content is None:
             return None
         for version in versions.line(maker.version):
             if version.number < maker.version.number and version.content == maker.version.content:
