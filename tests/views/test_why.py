@@ -181,7 +181,7 @@ async def test_an_attempt_of_a_real_session_is_told_with_its_approval(folder: Pa
             for asked in desk._asked():
                 if asked["approval"] not in answered:
                     answered.add(asked["approval"])
-                    tasks.append(asyncio.ensure_future(desk.handle(Answer(asked["approval"], "yes"))))
+                    tasks.append(asyncio.ensure_future(desk.handle(Answer(asked["approval"], "once"))))
 
         desk.subscribe(person)
         assert (await prompt(desk, session, "Fill it.\nAll of it.")).outcome == "done"
