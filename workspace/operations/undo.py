@@ -11,12 +11,16 @@ from hashlib import sha256
 
 from workspace.errors import NotFound, WorkspaceError
 from workspace.kinds import Kind
+from workspace.operations.ancestry import PARENTS
 from workspace.operations.history import History
 from workspace.records import Change, Conflict, Edit, Operation, State, Version
 from workspace.store.merge import combine
 
 RECORDS = frozenset({"outside", "merge", "undo", "redo", "branch"})
-"""Kinds of top-level operations that undo passes over: they record or take back, they are no acts."""
+"""Kinds of top-level operations that undo passes over: they record or take back, they are no acts.
+
+But for a merge of branches, which somebody asked for.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def undoable(history: History, session: str | None = None) -> Operation:
     """The newest top-level act that edited documents and is not undone. Raises NotFound."""
     settled = undone(history, history.cursor)
     for operation in _top_level(history, session):
-        if operation.kind not in RECORDS and operation.id not in settled and _edits(history, operation):
+        if _is_act(operation) and operation.id not in settled and _edits(history, operation):
             return operation
     raise NotFound("There is nothing to undo.")
 
@@ -198,6 +202,10 @@ def _top_level(history: History, session: str | None) -> Iterable[Operation]:
         before = page[-1].id
         if before == 1:
             return
+
+
+def _is_act(operation: Operation) -> bool:
+    return operation.kind not in RECORDS or PARENTS in operation.detail
 
 
 def _edits(history: History, operation: Operation) -> bool:

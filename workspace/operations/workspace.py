@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
 
 from workspace.errors import Changed, Conflicted, NeedsConsent, NotFound, WorkspaceError
-from workspace.kinds import Kind, Outcome
-from workspace.operations import undo
-from workspace.operations.history import History
-from workspace.operations.transaction import Transaction
+from workspace.kinds import Kind
+from workspace.operations import branch_merge, undo
+from workspace.operations.ancestry import PARENTS, Ancestry
+from workspace.operations.branch_merge import BranchMerge
+from workspace.operations.opened import Opened
 from workspace.operations.undo import Plan, Touch
-from workspace.records import REGULAR, Act, Branch, Conflict, Edit, Operation, State, Usage, Version
-from workspace.store import location
-from workspace.store.location import existing_folder
+from workspace.records import REGULAR, Act, Branch, Edit, Operation, State, Version
 from workspace.store.merge import combine
-from workspace.store.repository import Repository
 from workspace.working_copy import coverage, snapshot
 from workspace.working_copy.checkout import OUTSIDE
 from workspace.working_copy.files import Blocked
@@ -29,7 +26,7 @@ from workspace.working_copy.working_copy import Scanned, WorkingCopy
 SCAN = Act(kind=Kind.SCAN, name="scan", actor="person")
 
 
-class Workspace(History):
+class Workspace(Opened):
     """A directory of documents and its history, open for writing; use it as a context manager.
 
     One process at a time, in one thread at a time; any number of readers beside it. Other
@@ -48,183 +45,7 @@ class Workspace(History):
     b'one\\n'
     """
 
-    copy: WorkingCopy | None
-
-    def __init__(self, root: Path, repository: Repository, branch: str | None = None, *, owner: bool = True) -> None:
-        """Use ``open``: this takes an open repository, which it closes if it is the ``owner``."""
-        self.repository = repository
-        self._owner = owner
-        self._opened = False
-        super().__init__(root, repository.store, branch)
-        self._on = Transaction(repository, self.branch.id, self.copy)
-
-    @classmethod
-    def open(
-        cls, root: Path | str, *, store: Path | None = None, branch: str | None = None, wait: float = 5.0
-    ) -> Self:
-        """Open ``root`` for writing, starting a history if it has none, and finish what a crash cut short.
-
-        ``store`` puts a new history elsewhere than in the user's state directory. ``branch`` is
-        by default the one that the folder is on; another one is written without a folder. Waits
-        ``wait`` seconds for another writer. Raises NotFound, Busy or WorkspaceError.
-        """
-        root = existing_folder(root)
-        folder = store.resolve() if store else location.store_of(root) or location.default_store(root)
-        work = cls(root, Repository.open(folder, wait=wait), branch)
-        try:
-            work.repository.start()
-            if work.copy is not None:
-                work.copy.start()
-        except BaseException:
-            work.abandon()
-            raise
-        return work
-
-    def on(self, branch: str) -> Workspace:
-        """The same history on another branch, with its folder where it has one, else with none.
-
-        To be closed before this one, and used in the same thread. Raises NotFound.
-        """
-        number = self.store.versions.branch(branch).id
-        known = self.repository.folder_of(number)
-        root = Path(known) if known is not None and Path(known).is_dir() else self.root
-        return self._beside(root, branch)
-
-    def checkout(self, folder: Path | str, branch: str, *, at: int | None = None, act: Act = Act()) -> Workspace:
-        """Lay a branch out in a folder of its own; a branch of that name is forked where there is none.
-
-        The fork is at entry ``at``, by default now. Raises WorkspaceError where the folder holds
-        anything, the branch is checked out elsewhere, or exists and ``at`` is given; Conflicted
-        where somebody writes in the folder meanwhile.
-        """
-        root = Path(folder).absolute()
-        if self.store.in_transaction:
-            raise WorkspaceError("A checkout cannot be part of a batch: it writes files.")
-        found = next((known for known in self.store.versions.branches() if known.name == branch), None)
-        if found is not None and at is not None:
-            raise WorkspaceError(f"There is already a branch {branch!r}; choose another name.")
-        known = self.repository.folder_of(found.id) if found is not None else None
-        if known is not None and Path(known).is_dir():
-            raise WorkspaceError(f"Branch {branch} is checked out in {known}.")
-        root = _empty_folder(root, self.repository.folder)
-        found = found or self.fork(branch, at=at, act=act)
-        self.repository.unregister(found.id)
-        self.repository.register(found.id, root)
-        other = self._beside(root, branch)
-        try:
-            with other.batch():
-                for head in other.tree().values():
-                    self.repository.pend(found.id, head.document)
-        except BaseException:
-            other.close()
-            raise
-        return other
-
-    def _beside(self, root: Path, branch: str) -> Workspace:
-        other = Workspace(root, self.repository, branch, owner=False)
-        if other.copy is not None and other._opened:
-            other.copy.start()
-        return other
-
-    def close(self) -> None:
-        """Make everything durable, files included, and let go of the workspace."""
-        if self._owner:
-            self.repository.close()
-        elif self.copy is not None and self._opened:
-            self.copy.close()
-
-    def abandon(self) -> None:
-        """Let go of the workspace without syncing files: opening it again checks them."""
-        if self._owner:
-            self.repository.abandon()
-        elif self.copy is not None and self._opened:
-            self.copy.abandon()
-
-    @property
-    def folder(self) -> Path:
-        """Where the history lies."""
-        return self.repository.folder
-
-    @property
-    def step(self) -> Callable[[str], None]:
-        """Called with the name of each point of the write path; tests crash there."""
-        return self.repository.step
-
-    @step.setter
-    def step(self, step: Callable[[str], None]) -> None:
-        self.repository.step = step
-
-    # -- the folder
-
-    def settle(self) -> None:
-        """Sync the files that were put in place, in one call, and remember that they are there."""
-        if self.copy is not None:
-            self.copy.settle()
-
-    def place(self) -> list[Conflict]:
-        """Bring the files of all pending documents to their heads; what stood in the way and was kept.
-
-        Files that already stand where a head belongs are never overwritten.
-        """
-        return self.copy.place() if self.copy is not None else []
-
-    def adopt(self) -> list[Conflict]:
-        """Take the folder as it stands, and write nothing: another program keeps its files.
-
-        What differs from a head is the newest version now; the conflicts say which.
-        """
-        return self.copy.adopt() if self.copy is not None else []
-
-    def notice(self, path: str) -> None:
-        """Record what somebody else did to the file at a path, if anything. Raises WorkspaceError."""
-        with self._on.acting():
-            self._on.notice(path)
-
-    def pend(self, document: int) -> None:
-        """In the open transaction: this document's file is about to change."""
-        self.repository.pend(self.branch.id, document)
-
-    # -- operations
-
-    def record(
-        self, act: Act, *, outcome: Outcome | None = None, usage: Usage | None = None, payload: bytes | None = None
-    ) -> int:
-        """Record an instant operation that edits no document; its number."""
-        return self._on.record(act, outcome=outcome, usage=usage, payload=payload)
-
-    def begin(self, act: Act, *, payload: bytes | None = None) -> int:
-        """Record that a long operation begins; its number, for ``end``."""
-        return self._on.begin(act, payload=payload)
-
-    def end(
-        self,
-        operation: int,
-        outcome: Outcome = Outcome.DONE,
-        *,
-        usage: Usage | None = None,
-        payload: bytes | None = None,
-        captured: bool = False,
-        ref: bytes | None = None,
-        detail: Mapping[str, Any] | None = None,
-    ) -> list[Version]:
-        """Record that an operation ended; with ``captured``, all that changed on disk is its work.
-
-        Ending it again corrects what was recorded: the newest end counts.
-        """
-        return self._on.end(
-            operation, outcome, usage=usage, payload=payload, captured=captured, ref=ref, detail=detail
-        )
-
     # -- editing
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Many acts in one transaction, durable and on disk when the block ends.
-
-        Each act is all or nothing by itself; one that is refused leaves the others.
-        """
-        with self._on.acting():
-            yield
 
     def write(
         self, path: str, data: bytes, *, read: int | None = None, mode: int | None = None, act: Act = Act()
@@ -413,14 +234,57 @@ class Workspace(History):
         """Record what others changed on disk, as nobody's act in particular."""
         return self.copy.scan(OUTSIDE) if self.copy is not None else Scanned(None, (), (), 0, 0)
 
-    def fork(self, name: str, *, at: int | None = None, act: Act = Act()) -> Branch:
-        """Add a branch that up to entry ``at`` (by default now) is this one. Raises WorkspaceError."""
-        with self.store.transaction():
-            fork = self.cursor if at is None else at
-            branch = self.store.versions.add_branch(name, self.branch.id, fork)
-            detail = {"branch": branch.id, "parent": self.branch.id, "fork": fork}
-            self.record(replace(act, kind=Kind.BRANCH, name=name, detail=detail))
-        return branch
+    def merge(
+        self, branch: str, *, act: Act = Act(kind=Kind.MERGE, name="merge"), expect: str | None = None
+    ) -> Operation | None:
+        """Bring all that another branch holds into this one; the merge, or None where all of it is here.
+
+        Raises NotFound; Conflicted where both changed the same thing, and then nothing is
+        written; Changed where the plan is not the one with the token ``expect``.
+        """
+        other = self.store.versions.branch(branch)
+        if isinstance(copy := self.repository.follower_on(other.id), WorkingCopy):
+            copy.scan(OUTSIDE)
+        with self._on.acting():
+            planned = self._planned_merge(other)
+            if planned is not None:
+                _refuse_conflicts(planned.plan, "merged")
+                self._notice_all(planned.plan)
+            with self.store.transaction():
+                planned = self._planned_merge(other)
+                if planned is None:
+                    return None
+                self._check_expected(planned.plan, expect)
+                _refuse_conflicts(planned.plan, "merged")
+                detail = {**act.detail, PARENTS: [list(point) for point in planned.parents]}
+                act = replace(act, kind=Kind.MERGE, detail=detail)
+                entry = self.store.journal.next_id()
+                self._on.commit(act, planned.plan.edits)
+        return self.operation(entry)
+
+    def preview_merge(self, branch: str) -> tuple[list[Touch], Plan, str]:
+        """What ``merge`` would do, without doing it, and the plan's token."""
+        other = self.store.versions.branch(branch)
+        with suppress(_Dropped), self.store.transaction():
+            planned = self._planned_merge(other)
+            plan = planned.plan if planned else Plan(())
+            touches, token = undo.preview(self, plan), undo.token(self, plan)
+            raise _Dropped  # contents that were merged for the preview are not kept
+        return touches, plan, token
+
+    def _notice_all(self, plan: Plan) -> None:
+        """In the open act: record what somebody else did to the files that a plan touches."""
+        heads = [(edit, self.head(edit.document) if edit.document is not None else None) for edit in plan.edits]
+        for path in {path for edit, head in heads for path in (edit.path, head.path if head else edit.path)}:
+            try:
+                self._on.notice(path)
+            except Blocked:
+                if self.find(path) is not None:
+                    raise  # else it is deleted, and what stands there now is no document
+
+    def _planned_merge(self, other: Branch) -> BranchMerge | None:
+        ancestry = Ancestry(self.store, undo.undone(self, self.cursor))
+        return branch_merge.plan(self.store, ancestry, self.branch.id, other.id)
 
     # -- inside
 
@@ -435,21 +299,8 @@ class Workspace(History):
             raise Changed
 
     def _take_back(self, plan: Plan, act: Act, verb: str) -> list[Version]:
-        if plan.conflicts:
-            paths = ", ".join(sorted({conflict.path for conflict in plan.conflicts}))
-            raise Conflicted(f"Nothing was {verb}: {paths}: {plan.conflicts[0].reason}.", plan.conflicts)
+        _refuse_conflicts(plan, verb)
         return self.commit(act, plan.edits) if plan.edits else []
-
-    def _folder(self, root: Path) -> WorkingCopy:
-        open_already = self.repository.follower_on(self.branch.id)
-        if isinstance(open_already, WorkingCopy):
-            return open_already
-        self._opened = True
-        return WorkingCopy(self.repository, root, self.branch.id)
-
-    def _let_go(self) -> None:
-        if self._owner:
-            self.repository.abandon()
 
     def _largest(self) -> int:
         known = self.copy.files.largest if self.copy is not None else None
@@ -469,25 +320,17 @@ class Workspace(History):
             raise WorkspaceError(f"{path!r} belongs to version control or to the history itself.")
 
 
-def _empty_folder(root: Path, store: Path) -> Path:
-    """A folder with nothing in it, made where there is none. Raises WorkspaceError."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        root = root.resolve()
-        if any(root.iterdir()):
-            raise WorkspaceError(f"{root} holds files already; choose an empty folder.")
-    except OSError as error:
-        raise WorkspaceError(f"{root} cannot be used: {error.strerror}.") from error
-    if root.is_relative_to(store):
-        raise WorkspaceError(f"{root} lies in the history itself; choose another folder.")
-    return root
-
-
 def check_not_too_wide(root: Path) -> None:
     """Raise NeedsConsent for the home directory and what holds it."""
     home = Path.home().resolve()
     if root == home or root in home.parents:
         raise NeedsConsent(f"{root} holds far more than one piece of work; add --yes to record all of it.")
+
+
+def _refuse_conflicts(plan: Plan, verb: str) -> None:
+    if plan.conflicts:
+        paths = ", ".join(sorted({conflict.path for conflict in plan.conflicts}))
+        raise Conflicted(f"Nothing was {verb}: {paths}: {plan.conflicts[0].reason}.", plan.conflicts)
 
 
 class _Dropped(Exception):
