@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from runtime.execution import sandbox
-from runtime.execution.process import bubblewrap
+from runtime.execution import bubblewrap, sandbox
 from workspace import NotFound
 from workspace.store import engine, location
 from workspace.working_copy.files import exchange_works
@@ -35,6 +34,7 @@ def examine(directory: Path, store: Path | None = None) -> list[Finding]:
         _history(directory, store),
         _exchange(directory),
         _sandbox(),
+        _overlay(),
         _terminal(),
         _packages(),
     ]
@@ -98,9 +98,28 @@ def _sandbox() -> Finding:
     reason = sandbox.available()
     if reason is not None:
         return Finding("Sandbox", False, reason, "Commands of agents are refused until it works.")
+    trial = bubblewrap.chosen()
+    name = trial.tried.name if trial is not None else "bubblewrap"
+    return Finding("Sandbox", True, f"{name} keeps commands in the workspace, offline and bounded")
+
+
+def _overlay() -> Finding:
+    """Whether commands work on an overlay, so that what each of them changes is known exactly; each program tried."""
+    trials = bubblewrap.trials()
+    tried = "; ".join(f"{t.tried.name}: {_overlays(t)}" for t in trials) or "no bubblewrap is installed"
+    if any(trial.overlay for trial in trials):
+        return Finding("Overlay", True, tried)
+    failed = next((t.tried.program for t in trials if t.tried.overlay), None)
+    mend = bubblewrap.remedy(bubblewrap.machine(), failed)
     return Finding(
-        "Sandbox", True, f"bubblewrap at {bubblewrap()} keeps commands in the workspace, offline and bounded"
+        "Overlay", None, tried, f"Commands are surrounded by scans instead. To change that: {mend}" if mend else ""
     )
+
+
+def _overlays(trial: bubblewrap.Trial) -> str:
+    if trial.overlay:
+        return "overlays work"
+    return f"does not ({trial.said})" if trial.said else "knows no overlays (older than 0.11)"
 
 
 def _terminal() -> Finding:

@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+from runtime.execution import bubblewrap, seccomp
 from runtime.execution import limits as held
-from runtime.execution import seccomp
 from runtime.execution.limits import Limits
 from runtime.execution.mounts import SandboxError, View
 from runtime.execution.output import Output
@@ -47,11 +46,6 @@ _FREELY = 4 << 20
 """Bytes of output read as fast as they come; a flood is then slowed down."""
 
 
-def bubblewrap() -> str | None:
-    """Where bubblewrap is."""
-    return shutil.which("bwrap", path=held.PROGRAMS)
-
-
 def command(
     view: View, argv: Sequence[str], limits: Limits, stack: contextlib.ExitStack
 ) -> tuple[list[str], list[int]]:
@@ -67,7 +61,7 @@ def command(
     names = {b"\0%d" % at: b"%d" % handle for at, handle in enumerate(passed)}
     asked = _hold(b"".join(names.get(option, option) + b"\0" for option in options), stack)
     gate = ["/bin/sh", "-c", _GATE, "sh", str(limits.memory >> 10), str(limits.own_tasks)]
-    return [bubblewrap() or "bwrap", "--as-pid-1", "--args", str(asked), "--", *gate, *argv], [*passed, asked]
+    return [bubblewrap.program() or "bwrap", "--as-pid-1", "--args", str(asked), "--", *gate, *argv], [*passed, asked]
 
 
 class Process:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.execution import bubblewrap
 from runtime.execution.limits import Limits
 from runtime.execution.mounts import SandboxError, View
 from runtime.execution.output import Output
-from runtime.execution.process import LATE, STARTED, Process, bubblewrap, command, to_the_end
+from runtime.execution.process import LATE, STARTED, Process, command, to_the_end
 from workspace.store import location
 
 __all__ = ["Limits", "Ran", "SandboxError", "available", "run"]
@@ -45,12 +46,14 @@ def available() -> str | None:
     """Why commands cannot be executed here, in one sentence; None where they can. Really tries, once."""
     if not sys.platform.startswith("linux") or not hasattr(os, "pidfd_open"):
         return "The sandbox needs Linux 5.3 or newer."
-    if bubblewrap() is None:
-        return "The sandbox needs bubblewrap; install it (such as: apt install bubblewrap), then try again."
+    trial = bubblewrap.chosen()
+    if trial is None:
+        mend = bubblewrap.remedy(bubblewrap.machine(), None)
+        return f"The sandbox needs bubblewrap; install it (such as: {mend}), then try again."
     with tempfile.TemporaryDirectory(prefix="wukong-") as folder, contextlib.ExitStack() as stack:
         try:
             os.close(os.pidfd_open(os.getpid()))
-            line, passed = command(View(Path(folder), sized=_sized()), ["true"], Limits(), stack)
+            line, passed = command(View(Path(folder), sized=trial.tried.sized), ["true"], Limits(), stack)
             tried = subprocess.run(
                 line, env={}, cwd="/", pass_fds=passed, input=b"go\n", capture_output=True, timeout=10, check=False
             )
@@ -58,9 +61,15 @@ def available() -> str | None:
             return f"The sandbox does not work here: {error}."
     if tried.returncode != 0 or not tried.stdout.startswith(STARTED):
         said = tried.stderr.decode("utf-8", "replace").strip().splitlines()
+        mend = bubblewrap.remedy(bubblewrap.machine(), trial.tried.program)
+        hint = (
+            f" with: {mend}"
+            if mend
+            else ": see user.max_user_namespaces, AppArmor, or the container's seccomp filter."
+        )
         return (
             f"The sandbox does not work here ({said[-1] if said else f'status {tried.returncode}'}); allow user"
-            " namespaces: see kernel.unprivileged_userns_clone, user.max_user_namespaces, or AppArmor."
+            f" namespaces{hint}"
         )
     return None
 
@@ -92,9 +101,7 @@ async def run(
         raise SandboxError(reason)
     if not argv or any("\0" in word for word in argv) or argv[0].startswith("-"):
         raise SandboxError("This is no command: it is empty, begins with a dash or holds a NUL byte.")
-    view = View(
-        workspace, inside, directory, scratch, limits.memory // 2, environment, binds, files, hidden, _sized()
-    )
+    view = View(workspace, inside, directory, scratch, limits.memory // 2, environment, binds, files, hidden, sized())
     output = Output(limits.output, aside)
     with contextlib.ExitStack() as stack:
         line, passed = await to_the_end(asyncio.to_thread(command, view, argv, limits, stack))
@@ -111,13 +118,10 @@ async def run(
     return Ran(status, text, dropped, output.kept, killed == LATE, seconds, killed)
 
 
-@functools.cache
-def _sized() -> bool:
-    """Whether bubblewrap can bound folders in memory (0.7 and newer)."""
-    if (program := bubblewrap()) is None:
-        return False
-    told = subprocess.run([program, "--help"], env={}, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return b"--size" in told.stdout + told.stderr
+def sized() -> bool:
+    """Whether the bubblewrap here can bound folders in memory (0.7 and newer)."""
+    trial = bubblewrap.chosen()
+    return trial is not None and trial.tried.sized
 
 
 _links: dict[Path, tuple[int, str | None]] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.execution import limits, sandbox
+from runtime.execution import bubblewrap, limits, sandbox
 
 from .conftest import Call
 from .program import WUKONG, on_terminal, run
@@ -18,7 +18,7 @@ def test_doctor_lists_every_check_and_leaves_nothing_behind(wukong: Call, folder
     before = sorted(folder.iterdir())
     lines = wukong("doctor").text.splitlines()
     checks = [line.split()[1] for line in lines if not line.startswith("      ")]
-    assert checks == ["Python", "SQLite", "History", "Exchange", "Sandbox", "Terminal", "Packages"]
+    assert checks == ["Python", "SQLite", "History", "Exchange", "Sandbox", "Overlay", "Terminal", "Packages"]
     assert all(re.match(r"(ok  |no  |–   )\w+ +\S|      \S", line) for line in lines)
     assert len({re.match(r".{4}\w+ +", line).end() for line in lines if line[:6].strip()}) == 1  # type: ignore[union-attr]
     assert sorted(folder.iterdir()) == before
@@ -72,6 +72,7 @@ def test_doctor_tries_the_sandbox_that_commands_get(
     program.write_text("#!/bin/sh\nexit 0\n")  # it does all that it is asked, and keeps nothing apart
     program.chmod(0o755)
     monkeypatch.setattr(limits, "PROGRAMS", str(tmp_path))
+    monkeypatch.setattr(bubblewrap, "WHEEL", "no_such_package")
     assert told().startswith("no  Sandbox   The sandbox does not work here")
     program.unlink()
     assert "install it" in told()

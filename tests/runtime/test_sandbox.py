@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from runtime.execution import limits, sandbox
+from runtime.execution import bubblewrap, limits, sandbox
 from runtime.execution.mounts import View
 from runtime.execution.output import Output
 from runtime.execution.sandbox import Limits, Ran, SandboxError
@@ -164,7 +164,7 @@ def test_what_is_executed_dies_with_a_killed_host(folder: Path, mark: str) -> No
     host = f"""
 import asyncio, sys
 from pathlib import Path
-from runtime import sandbox
+from runtime.execution import sandbox
 asyncio.run(sandbox.run(
     ["sh", "-c", "setsid sleep {mark} & sleep {mark} & echo ready; wait"], workspace=Path(sys.argv[1]),
     on_output=lambda data: print(data.decode(), flush=True),
@@ -191,7 +191,7 @@ async def _killed_after(turns: int, folder: Path, mark: str) -> None:
     host = f"""
 import asyncio, os, signal, sys
 from pathlib import Path
-from runtime import sandbox
+from runtime.execution import sandbox
 async def main():
     sandbox.available()
     task = asyncio.create_task(sandbox.run(
@@ -319,7 +319,7 @@ async def test_a_fork_bomb_ends(folder: Path) -> None:
 
 @needs
 async def test_folders_in_memory_are_bounded(folder: Path) -> None:
-    if not sandbox._sized():
+    if not sandbox.sized():
         pytest.skip("this bubblewrap cannot bound them")
     for place in ("/tmp", "/dev/shm"):
         ran = await sh(f"head -c 80000000 /dev/zero > {place}/big", folder, limits=Limits(memory=64 << 20))
@@ -773,11 +773,10 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     place = tmp_path / "bin"
     place.mkdir()
     monkeypatch.setattr(limits, "PROGRAMS", str(place))
-    for function in (sandbox.available, sandbox._sized):
-        function.cache_clear()
+    monkeypatch.setattr(bubblewrap, "WHEEL", "no_such_package")
+    sandbox.available.cache_clear()
     yield place
-    for function in (sandbox.available, sandbox._sized):
-        function.cache_clear()
+    sandbox.available.cache_clear()
 
 
 async def test_without_bubblewrap_nothing_is_executed(folder: Path, elsewhere: Path) -> None:

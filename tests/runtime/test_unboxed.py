@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import wukong_tui.demo
-from runtime.execution import known_programs, limits, sandbox
+from runtime.execution import bubblewrap, known_programs, limits, sandbox
 from wukong_tui.demo import floor
 
 from .office import begin, office, operations, prompt, turn, write_cassette
@@ -27,6 +27,7 @@ SECOND = FIRST.replace(MENDING["old"], MENDING["new"])
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A machine without bubblewrap."""
     monkeypatch.setattr(limits, "PROGRAMS", str(tmp_path / "nothing here"))
+    monkeypatch.setattr(bubblewrap, "WHEEL", "no_such_package")
     sandbox.available.cache_clear()
     assert sandbox.available() is not None
     yield
