@@ -13,9 +13,9 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from workspace.errors import WorkspaceError
+from workspace.errors import WorkspaceError, restored
 
-VERSION = 1
+VERSION = 2
 
 # -- commands
 
@@ -123,11 +123,24 @@ Event = Advanced | Delta
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to command ``number``: a JSON value, or an error of one sentence."""
+    """The answer to command ``number``: a JSON value, or an error: one sentence, its code and its data."""
 
     number: int
     value: Any = None
     error: str | None = None
+    code: str | None = None
+    data: dict[str, Any] | None = None
+
+    @classmethod
+    def failed(cls, number: int, error: WorkspaceError) -> Reply:
+        """The answer to a command that raised an error."""
+        return cls(number, error=str(error), code=error.code, data=error.data() or None)
+
+    def result(self) -> Any:
+        """The value. Raises the error instead, of the class that it had where it came from."""
+        if self.error is not None:
+            raise restored(self.code, self.error, self.data)
+        return self.value
 
 
 _TYPES: dict[str, type] = {
@@ -139,10 +152,14 @@ _TYPES: dict[str, type] = {
 class ProtocolError(WorkspaceError):
     """A line that is no message of ours."""
 
+    code = "protocol"
+
 
 def encode(message: Command | Event | Reply, number: int | None = None) -> bytes:
     """A message as one line; a command carries its ``number``."""
     record = {"type": type(message).__name__, **asdict(message)}
+    if isinstance(message, Reply):  # a host or client of another version reads its plain answers
+        record = {name: value for name, value in record.items() if value is not None or name not in ("code", "data")}
     if number is not None:
         record["number"] = number
     return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -211,6 +212,21 @@ class Conflict:
     base: bytes = b""
     ours: bytes = b""
     theirs: bytes = b""
+
+    def record(self) -> dict[str, object]:
+        """The conflict as JSON values, its contents in base64."""
+        texts = {name: base64.b64encode(getattr(self, name)).decode("ascii") for name in ("base", "ours", "theirs")}
+        return {"path": self.path, "reason": self.reason, "document": self.document, "line": self.line, **texts}
+
+    @classmethod
+    def of(cls, record: Mapping[str, object]) -> Conflict:
+        """The conflict that was written as a record."""
+        texts = {name: base64.b64decode(str(record.get(name, ""))) for name in ("base", "ours", "theirs")}
+        document, line = record.get("document"), record.get("line")
+        return cls(
+            str(record.get("path", "")), str(record.get("reason", "")),
+            document if isinstance(document, int) else None, line if isinstance(line, int) else None, **texts,
+        )  # fmt: skip
 
 
 def to_bytes(path: str) -> bytes:

@@ -38,6 +38,8 @@ _PRIVATE = (".ssh", ".gnupg", ".config", ".local/state", ".local/share/keyrings"
 class SandboxError(WorkspaceError):
     """Nothing was executed: there is no sandbox here, or it cannot be made as asked."""
 
+    code = "no_sandbox"
+
 
 GUARDED = (".git/hooks", ".git/config", ".hg/hgrc")
 """What of a repository can be read in a sandbox and not written: git executes it, outside and as the person."""

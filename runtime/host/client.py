@@ -125,10 +125,10 @@ class Client:
             self._feed.resume(reply.value["entry"])
         if future is None or future.done():
             return
-        if reply.error is None:
-            future.set_result(reply.value)
-        else:
-            future.set_exception(WorkspaceError(reply.error))
+        try:
+            future.set_result(reply.result())
+        except WorkspaceError as error:
+            future.set_exception(error)
 
 
 async def _told(feed: Feed) -> AsyncIterator[Event]:

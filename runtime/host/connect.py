@@ -27,11 +27,14 @@ TRIES = 3
 class HostGone(WorkspaceError):
     """The host has left or was killed. What it had recorded is safe; connecting again starts another one."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The host of this workspace has gone; all that was acknowledged is recorded,"
-            " and the history shows what became of the rest."
-        )
+    code = "host_gone"
+
+    def __init__(
+        self,
+        message: str = "The host of this workspace has gone; all that was acknowledged is recorded,"
+        " and the history shows what became of the rest.",
+    ) -> None:
+        super().__init__(message)
 
 
 def dial(
@@ -68,7 +71,7 @@ def call(
 ) -> Any:
     """Give one command to the host of ``root`` and wait for its answer. It blocks.
 
-    Raises WorkspaceError with the host's sentence, HostGone, and what ``dial`` raises.
+    Raises the host's WorkspaceError, of the same class, HostGone, and what ``dial`` raises.
     """
     with dial(root, store, start=start, core=core, idle=idle) as connection:
         return ask(connection, command)
@@ -102,9 +105,7 @@ def ask(connection: socket.socket, command: Command) -> Any:
     reply, _ = decode(bytes(line))
     if not isinstance(reply, Reply):
         raise WorkspaceError(f"The host answered with {type(reply).__name__}.")
-    if reply.error is not None:
-        raise WorkspaceError(reply.error)
-    return reply.value
+    return reply.result()
 
 
 def _reach_moving(folder: Path) -> socket.socket | None:

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from runtime.host.core import Core
@@ -88,10 +89,11 @@ class Connection:
         try:
             line = encode(reply)
         except (TypeError, ValueError, RecursionError) as error:
-            line = encode(Reply(reply.number, error=failure("a reply", error)))
+            line = encode(Reply.failed(reply.number, failure("a reply", error)))
         if len(line) > LINE:
             size = len(line) / 1024 / 1024
-            line = encode(Reply(reply.number, error=f"The answer is too large for one message: {size:.0f} MiB."))
+            large = WorkspaceError(f"The answer is too large for one message: {size:.0f} MiB.")
+            line = encode(replace(reply, data=None) if reply.error else Reply.failed(reply.number, large))
         self.new = False
         self._replies.append(line)
         self._bytes += len(line)
@@ -126,7 +128,7 @@ class Connection:
             try:
                 line = await self._reader.readline()
             except ValueError:  # what follows cannot be told apart any more
-                self.reply(Reply(0, error=f"A message has {LINE // 1024 // 1024} MiB at most."))
+                self.reply(Reply.failed(0, ProtocolError(f"A message has {LINE // 1024 // 1024} MiB at most.")))
                 await self.part()
                 return
             if not line.endswith(b"\n"):
@@ -146,8 +148,8 @@ class Connection:
                 raise ProtocolError(f"{type(message).__name__} is no command.")
             return message, number
         except (ProtocolError, RecursionError) as error:
-            sentence = str(error) if isinstance(error, ProtocolError) else "This message is nested too deeply."
-            self.reply(Reply(_number_in(line), error=sentence))
+            known = error if isinstance(error, ProtocolError) else ProtocolError("This message is nested too deeply.")
+            self.reply(Reply.failed(_number_in(line), known))
             return None, 0
 
     async def _send(self) -> None:
@@ -173,10 +175,22 @@ class Connection:
             self._sent.set()
 
 
-def failure(doing: str, error: Exception) -> str:
-    """Log a defect; the sentence for whoever met it."""
+class Defect(WorkspaceError):
+    """The host met a defect of its own; its log says where."""
+
+    code = "defect"
+
+
+class Stopped(WorkspaceError):
+    """The host left before a command was carried out."""
+
+    code = "stopped"
+
+
+def failure(doing: str, error: Exception) -> Defect:
+    """Log a defect; what whoever met it is told."""
     log.error("%s failed%s", doing, where(error))
-    return f"The host failed at this ({type(error).__name__}); host.log beside the history says where."
+    return Defect(f"The host failed at this ({type(error).__name__}); host.log beside the history says where.")
 
 
 def _nothing() -> None:

@@ -31,6 +31,7 @@ from runtime.host import endpoint
 from runtime.host.core import IDLE
 from runtime.protocol import VERSION
 from workspace import WorkspaceError
+from workspace.errors import restored
 
 CORE = "runtime.host.sessions:Sessions"
 """What a host serves: ``module:name``, called with the folder and ``store=``."""
@@ -103,10 +104,11 @@ def start(root: Path, store: Path, *, turn: int, core: str = CORE, idle: float =
         raise WorkspaceError(
             f"The host has not become ready in {PATIENCE:.0f} seconds; {log_of(store)} says how far it is."
         )
+    if "error" in told:
+        raise restored(told.get("code"), told["error"], told.get("data"))
     if "ready" not in told:
         raise WorkspaceError(
-            told.get("error")
-            or f"The host did not start; `{sys.executable} -m runtime.host.launch --root {root}` shows why."
+            f"The host did not start; `{sys.executable} -m runtime.host.launch --root {root}` shows why."
         )
     return int(told["ready"])
 
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.new_event_loop().run_until_complete(host(core, store, idle=idle, ready=ready))
     except WorkspaceError as error:
         said.error("ended%s", log.where(error))
-        tell(error=str(error))
+        tell(error=str(error), code=error.code, data=error.data())
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, its starter waits for a sentence
         said.error("ended%s", log.where(error))

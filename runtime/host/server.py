@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.host import endpoint
-from runtime.host.connection import FAREWELL, Connection, failure, log
+from runtime.host.connection import FAREWELL, Connection, Defect, Stopped, failure, log
 from runtime.host.core import IDLE, Core
 from runtime.log import where
 from runtime.protocol import VERSION, Attach, Command, Reply, Status, Stop, encode
@@ -49,7 +49,7 @@ class Server:
         ``ready`` is called once clients may come.
         """
         await self.core.start()
-        failed: str | None = None
+        failed: Defect | None = None
         try:
             self._lock = endpoint.identity(self._store / "lock")
             self._listen()
@@ -129,7 +129,7 @@ class Server:
         if refusal is not None or self.leaving:  # without a word when leaving: it starts another host
             with connection, suppress(OSError):
                 if refusal is not None:
-                    connection.send(encode(Reply(0, error=refusal)))
+                    connection.send(encode(Reply.failed(0, WorkspaceError(refusal))))
             return
         client = Connection(
             self.core, self._begin, *await asyncio.open_unix_connection(sock=connection, limit=endpoint.LINE)
@@ -163,11 +163,11 @@ class Server:
                     value = {**(value or {}), **self._status()}
                 reply = Reply(number, value)
         except WorkspaceError as error:
-            reply = Reply(number, error=str(error))
+            reply = Reply.failed(number, error)
         except asyncio.CancelledError:
-            reply = Reply(number, error="This was stopped before it ended.")
+            reply = Reply.failed(number, Stopped("This was stopped before it ended."))
         except Exception as error:  # noqa: BLE001 - the host outlives a defect in one command
-            reply = Reply(number, error=failure(type(command).__name__, error))
+            reply = Reply.failed(number, failure(type(command).__name__, error))
         if isinstance(command, Stop) and reply.error is None:
             self._stops.append((client, number, reply))
             self.leave("asked to stop")
@@ -206,11 +206,11 @@ class Server:
     def _status(self) -> dict[str, Any]:
         return {"pid": os.getpid(), "version": VERSION, "clients": len(self.clients), "since": self.since}
 
-    async def _part(self, failed: str | None) -> None:
+    async def _part(self, failed: Defect | None) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FAREWELL)
         for client, number, reply in self._stops:
-            client.reply(Reply(number, error=failed) if failed else reply)
+            client.reply(Reply.failed(number, failed) if failed else reply)
         await asyncio.gather(*(client.part() for client in self.clients))
         for task in self._connections:
             task.cancel()

@@ -62,6 +62,8 @@ class ModelError(WorkspaceError):
     ``text`` is what had arrived before a stream was cut: nothing in it was executed.
     """
 
+    code = "model"
+
     def __init__(self, message: str, *, retry: bool = False, after: float | None = None, text: str = "") -> None:
         super().__init__(message)
         self.retry = retry

@@ -18,6 +18,8 @@ from workspace import Usage, WorkspaceError
 class BadCassette(WorkspaceError):
     """A cassette cannot be read; the message names the turn and the key."""
 
+    code = "bad_cassette"
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

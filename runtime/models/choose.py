@@ -46,6 +46,8 @@ _WAYS_OUT = (
 class NoModel(WorkspaceError):
     """No model can be asked, or the one that was named cannot; the message says what to do."""
 
+    code = "no_model"
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

@@ -23,6 +23,8 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 class Refused(WorkspaceError):
     """The call is answered with this sentence, and nothing was done."""
 
+    code = "not_allowed"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

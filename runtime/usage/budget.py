@@ -10,6 +10,8 @@ from workspace import Usage, WorkspaceError
 class LimitReached(WorkspaceError):
     """A call would pass the limit; nothing was asked of the model."""
 
+    code = "limit"
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:

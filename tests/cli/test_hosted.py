@@ -13,8 +13,10 @@ import pytest
 
 from runtime.host import connect
 from runtime.host.client import Client
+from runtime.protocol import Act
 from tests.runtime.office import Call, turn, write_cassette
-from workspace import NotFound, WorkspaceError
+from workspace import Conflicted, NotFound, WorkspaceError
+from workspace.errors import Changed
 
 from .program import Done, done, refusal, run
 from .test_json import COMMANDS, check
@@ -159,3 +161,19 @@ def dial_away(root: Path) -> None:
         connect.call(root, Stop(), start=False)
     except (NotFound, WorkspaceError):
         return
+
+
+async def test_a_host_raises_what_the_act_raised_and_a_conflict_comes_with_its_sides(kept: Path) -> None:
+    async with Client.connect(kept) as client:
+        with pytest.raises(NotFound, match="nowhere"):
+            await client.call(Act("restore", {"address": "nowhere@1"}))
+        first = await client.call(Act("restore", {"address": "op:1", "dry_run": True}))
+        (kept / "sub" / "a").write_text("4\n")
+        await client.call(Act("scan"))
+        with pytest.raises(Changed):
+            await client.call(Act("restore", {"address": "op:1", "expect": first["expect"]}))
+        with pytest.raises(Conflicted) as caught:
+            await client.call(Act("revert", {"operations": ["op:2"]}))
+        (conflict,) = caught.value.conflicts
+        assert (conflict.path, conflict.base, conflict.ours, conflict.theirs) == ("sub/a", b"2\n", b"4\n", b"1\n")
+    dial_away(kept)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import runtime
+import workspace
 from runtime.protocol import (
     Act,
     Advanced,
@@ -26,6 +31,7 @@ from runtime.protocol import (
     decode,
     encode,
 )
+from workspace import Conflict, Conflicted, WorkspaceError
 
 MESSAGES: list[Command | Event | Reply] = [
     Attach(), Open(), Open("s1", None, "opus", "read-only", 10, 20, "/w"), Prompt("s1", "Hello\n\ud800"),
@@ -61,3 +67,50 @@ def test_a_message_with_a_wrong_field_is_refused_in_one_sentence(record: dict[st
     with pytest.raises(ProtocolError) as refused:
         decode(json.dumps(record).encode())
     assert str(refused.value) == sentence
+
+
+def every_error() -> Iterator[type[WorkspaceError]]:
+    for package in (workspace, runtime):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if ".execution.wk." not in module.name:
+                importlib.import_module(module.name)
+    below = [WorkspaceError]
+    while below:
+        error = below.pop()
+        yield error
+        below += error.__subclasses__()
+
+
+def test_every_error_crosses_as_itself_with_a_code_of_its_own() -> None:
+    seen: dict[str, type[WorkspaceError]] = {}
+    for kind in every_error():
+        if not kind.__module__.startswith(("workspace", "runtime")):
+            continue
+        assert seen.setdefault(kind.code, kind) is kind
+        error = kind("It was so.", ()) if kind is Conflicted else kind("It was so.")
+        reply, _ = decode(encode(Reply.failed(4, error)))
+        with pytest.raises(kind, match=r"^It was so\.$") as caught:
+            reply.result()
+        assert type(caught.value) is kind
+        assert caught.value.code == kind.code
+    assert len(seen) > 12
+
+
+def test_conflicts_cross_with_both_sides_and_what_they_began_as() -> None:
+    conflict = Conflict("a\udcff.txt", "both sides changed the same lines", 7, 3, b"\x00\xff", b"mine\r\n", b"")
+    reply, _ = decode(encode(Reply.failed(1, Conflicted("a: no.", [conflict, Conflict("b", "gone")]))))
+    with pytest.raises(Conflicted) as caught:
+        reply.result()
+    assert caught.value.conflicts == (conflict, Conflict("b", "gone"))
+
+
+def test_an_error_of_a_newer_program_keeps_its_sentence_and_its_code() -> None:
+    line = b'{"type": "Reply", "number": 1, "error": "Full moon.", "code": "full_moon", "data": {"phase": 4}}\n'
+    with pytest.raises(WorkspaceError, match="Full moon") as caught:
+        decode(line)[0].result()
+    assert (type(caught.value), caught.value.code) == (WorkspaceError, "full_moon")
+    assert WorkspaceError("x").code == "refused"
+
+
+def test_a_plain_answer_is_read_by_programs_that_know_no_codes() -> None:
+    assert set(json.loads(encode(Reply(1, {"pid": 2})))) == {"type", "number", "value", "error"}

@@ -35,6 +35,8 @@ _NOREPLACE, _EXCHANGE = 1, 2
 class Blocked(WorkspaceError):
     """Something that is not ours to replace stands where a document belongs."""
 
+    code = "blocked"
+
 
 class Stamp(NamedTuple):
     """What ``stat`` says of a file; equal stamps mean an untouched file unless it is very young."""

@@ -98,15 +98,15 @@ class Prompting:
             while (sure := await app.undo_actions.agreed("restore", {"cursor": cursor}, asked)) is not None:
                 try:
                     fork = fork or str(await app.backend.call(Open(fork=cursor, mode=app.permissions)))
-                    refused = await app.undo_actions.act("restore", sure, session=fork) if sure else ""
-                    if not refused:
+                    refused = await app.undo_actions.act("restore", sure, session=fork) if sure else None
+                    if refused is None:
                         self.adopt(fork)
                         await self._send(fork, text)
                         return
                 except WorkspaceError as error:
-                    refused = str(error)
-                    app.notify_person(refused)
-                if refused != Changed.SENTENCE:
+                    refused = error
+                    app.notify_person(str(error))
+                if not isinstance(refused, Changed):
                     break
                 asked = app.keys, app.state.mode
             self._give_back(text)

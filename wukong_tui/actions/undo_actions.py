@@ -54,7 +54,7 @@ class UndoActions:
     async def _previewed(self, name: str, arguments: dict[str, Any], asked: tuple[int, str]) -> None:
         """Do exactly what was agreed to; where it has become something else meanwhile, ask again."""
         while sure := await self.agreed(name, arguments, asked):
-            if await self.act(name, sure) != Changed.SENTENCE:
+            if not isinstance(await self.act(name, sure), Changed):
                 return
             asked = self._app.keys, self._app.state.mode
 
@@ -93,15 +93,15 @@ class UndoActions:
         kind = await self._app.backend.study(lambda history: history.operation(cursor).kind)
         return AGAIN.get(kind, "")
 
-    async def act(self, name: str, arguments: dict[str, Any], session: str | None = None) -> str:
-        """Carry out an act, of a session, and say what it did; why it did nothing, else an empty text."""
+    async def act(self, name: str, arguments: dict[str, Any], session: str | None = None) -> WorkspaceError | None:
+        """Carry out an act, of a session, and say what it did; the error where it did nothing."""
         app = self._app
         given = {**arguments, "as": session or app.state.session or "cli"}
         try:
             done = await app.backend.call(Act(name, given))  # type: ignore[arg-type]
         except WorkspaceError as error:
             app.notify_person(str(error))
-            return str(error)
+            return error
         if not app.state.live:
             app.wake(Move("live"))
         made = done.get("versions") or ()
@@ -109,7 +109,7 @@ class UndoActions:
         undo = "" if name == "scan" else " U takes it back." if name != "undo" else " Y brings it again."
         app.notify_person(f"{name.capitalize()}: {count}.{undo}")
         app.wake()
-        return ""
+        return None
 
     # -- windows
 
