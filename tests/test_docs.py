@@ -91,10 +91,10 @@ def test_the_page_of_keys_is_the_table_of_actions() -> None:
 
 def capability_rows() -> list[str]:
     """The table of docs/cassettes.md: each capability, and below it its arguments."""
-    from runtime.tools import CAPABILITIES
+    from runtime.tools.declared import declared
 
     rows = []
-    for capability in CAPABILITIES.values():
+    for capability in declared():
         rows.append((f"`{capability.name}`", "", capability.summary))
         for name, kind in capability.parameters.items():
             options = " or ".join(f"`{option}`" for option in kind.get("enum", ()))

@@ -6,12 +6,14 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from runtime.agent import conversation
-from runtime.agent.session import Session
-from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
+from runtime.dispatch.cause import Cause
+from runtime.dispatch.session import Session
+from runtime.models.base import Message, Model, ModelError, Reply, TextDelta, Tool, ToolCall
 from runtime.protocol import Delta
 from runtime.usage.budget import LimitReached
 from workspace import Usage
@@ -26,8 +28,15 @@ PARTIAL_SECONDS = 1.0
 """How often text in flight is journalled, so that a crash or a replay has it."""
 
 
-async def ask(session: Session, messages: Sequence[Message], tools: Sequence[Tool], kind: Kind = Kind.MODEL) -> Reply:
-    """Ask the session's model until it replies; each try is an operation of its own.
+async def ask(
+    session: Session,
+    model: Model,
+    cause: Cause,
+    messages: Sequence[Message],
+    tools: Sequence[Tool],
+    kind: Kind = Kind.MODEL,
+) -> AsyncGenerator[Delta | Reply, None]:
+    """Ask a model until it replies, giving the text as it comes and the reply last; each try is an operation.
 
     Calls in the reply have ids of ours, unique in the journal. Raises LimitReached before
     anything is asked, ModelError when trying again is of no use.
@@ -35,7 +44,10 @@ async def ask(session: Session, messages: Sequence[Message], tools: Sequence[Too
     wait = FIRST_WAIT
     for attempt in range(RETRIES + 1):
         try:
-            return await _ask_once(session, messages, tools, kind)
+            async with aclosing(_ask_once(session, model, cause, messages, tools, kind)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
         except ModelError as error:
             if not error.retry or attempt == RETRIES:
                 raise
@@ -45,14 +57,16 @@ async def ask(session: Session, messages: Sequence[Message], tools: Sequence[Too
     raise AssertionError("unreachable")
 
 
-async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequence[Tool], kind: Kind) -> Reply:
-    model, host = session.model, session.host
+async def _ask_once(
+    session: Session, model: Model, cause: Cause, messages: Sequence[Message], tools: Sequence[Tool], kind: Kind
+) -> AsyncGenerator[Delta | Reply, None]:
+    host = session.host
     asked = await asyncio.to_thread(model.count, messages, tools)
     limited = session.budget.max_tokens is not None or session.budget.max_cost is not None
     limit = _room(session, asked) if limited else None
     most = model.cost(Usage(input=asked, output=limit)) if limited else None
     reservation = session.budget.reserve(asked + (limit or 0), most)
-    act = session.act(
+    act = cause.act(
         kind, model.name, model=model.name, detail={"asked": asked, **({"limit": limit} if limit else {})}
     )
     operation = await host.write(lambda work: work.begin(act))
@@ -69,7 +83,7 @@ async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequen
             if isinstance(piece, TextDelta) and not piece.reasoning:
                 text += piece.text
                 host.streaming(operation, text)
-                host.emit(Delta(operation, shown, piece.text))
+                yield Delta(operation, shown, piece.text)
                 shown = len(text)
                 if time.monotonic() - journalled > PARTIAL_SECONDS:
                     journalled = time.monotonic()
@@ -98,7 +112,7 @@ async def _ask_once(session: Session, messages: Sequence[Message], tools: Sequen
     ref = reply.message_id.encode("utf-8", "replace") if reply.message_id else None
     ended = {"finish": reply.finish}
     await host.write(lambda work: work.end(operation, usage=usage, payload=payload, ref=ref, detail=ended))
-    return reply
+    yield reply
 
 
 def _room(session: Session, asked: int) -> int:

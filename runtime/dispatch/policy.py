@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Effect = Literal["read", "write", "execute", "network", "send", "spend"]
+from runtime.dispatch.cause import Scope
+from runtime.tools.capability import Effects
+
 Mode = Literal["read-only", "ask", "auto"]
 
 
@@ -15,16 +17,22 @@ class Request:
     """Someone wants to use a capability with exactly these arguments."""
 
     capability: str
-    effects: frozenset[Effect]
+    effects: Effects
     arguments: Mapping[str, Any]
+    scope: Scope = "internal"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``allow``, ``ask`` (a person) or ``deny``, and why in one sentence."""
+    """``allow``, ``ask`` (a person) or ``deny``, and why in one sentence.
+
+    ``by`` is who decided: a ``person`` asked about this very call, a ``grant`` of a person
+    for the session, or the ``policy`` alone.
+    """
 
     verdict: Literal["allow", "ask", "deny"]
     reason: str
+    by: Literal["person", "grant", "policy"] = "policy"
 
 
 @dataclass(slots=True)
@@ -40,14 +48,18 @@ class Policy:
             return Decision("deny", f"{request.capability} declares no effects.")
         if request.effects <= {"read"}:
             return Decision("allow", "it only reads")
+        if request.effects <= {"read", "journal"}:
+            return Decision("allow", "it changes no document")
         if self.mode == "read-only":
             return Decision("deny", "This session is read-only.")
         if request.effects & {"network", "send", "spend"}:
             return Decision("deny", "Nothing may leave the sandbox.")
+        if request.scope == "external":
+            return Decision("ask", "this conversation is external")
         if self.mode == "auto":
             return Decision("allow", "auto within the sandbox")
         if request.capability in self.granted:
-            return Decision("allow", "allowed for this session")
+            return Decision("allow", "allowed for this session", by="grant")
         return Decision("ask", f"{request.capability} may change things")
 
     def grant(self, capability: str) -> None:

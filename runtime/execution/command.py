@@ -1,4 +1,4 @@
-"""Commands and programs in the sandbox, recorded with all that they change."""
+"""Commands in the sandbox, recorded with all that they change."""
 
 from __future__ import annotations
 
@@ -7,100 +7,75 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.agent.session import Session
-from runtime.execution import programs, sandbox
+from runtime.dispatch.door import Invocation, Plain
+from runtime.execution import sandbox
 from runtime.execution.sandbox import Limits, Ran, SandboxError
 from runtime.execution.scratch import temporary
-from runtime.tools import Arguments, Refused, shorten
-from workspace import Act, Version, Workspace
+from runtime.tools.capability import Refused, Result, shorten
+from workspace import Version, Workspace
 from workspace.kinds import Outcome
 
 COMMAND_SECONDS = 120.0
-PROGRAM_SECONDS = 600.0
 LONGEST = 3600.0
 
 
-async def carry_out(session: Session, name: str, act: Act, arguments: Arguments, payload: bytes) -> str:
-    """The capabilities run and program; their answer to the model."""
-    try:
-        if name == "program":
-            return await programs.carry_out(session, act, arguments, payload)
-        seconds = min(float(arguments.get("seconds", COMMAND_SECONDS)), LONGEST)
-        _, text = await run(session, act, arguments["command"], payload=payload, seconds=seconds)
-        return text
-    except Refused as error:
-        text = str(error)
+class RunCommand(Plain):
+    """Executes ``run``: a shell command in the sandbox."""
 
-        def refuse(work: Workspace) -> None:
-            operation = work.begin(act, payload=payload)
-            work.end(operation, Outcome.REFUSED, payload=text.encode("utf-8", "replace"))
+    async def prepare(self, invocation: Invocation) -> None:
+        invocation.act = replace(invocation.act, detail={**invocation.act.detail, "attribution": "probable"})
+        await surround(invocation)
 
-        await session.host.write(refuse)
-        return text
+    async def execute(self, invocation: Invocation) -> Result:
+        session, arguments = invocation.session, invocation.arguments
+        limits = Limits(seconds=min(float(arguments.get("seconds", COMMAND_SECONDS)), LONGEST))
+
+        async def run(scratch: Path) -> Ran:
+            return await sandbox.run(
+                ["bash", "-c", arguments["command"]], workspace=session.host.root, inside=session.inside,
+                scratch=scratch, limits=limits, hidden=[session.host.store], aside=scratch.with_name("output"),
+            )  # fmt: skip
+
+        return await recorded(invocation, run)
 
 
-async def run(
-    session: Session, act: Act, command: str, *, payload: bytes, seconds: float = COMMAND_SECONDS
-) -> tuple[int | None, str]:
-    """Run a shell command as one operation; its exit status and its answer to the model."""
-
-    async def execute(scratch: Path, _: int) -> Ran:
-        limits = Limits(seconds=seconds)
-        return await sandbox.run(
-            ["bash", "-c", command], workspace=session.host.root, inside=session.inside, scratch=scratch,
-            limits=limits, hidden=[session.host.store], aside=scratch.with_name("output"),
-        )  # fmt: skip
-
-    return await recorded(session, act, payload, execute)
+async def surround(invocation: Invocation, *, boxed: bool = True) -> None:
+    """See that the sandbox works, if it is to be ``boxed``, and record what others changed before. Raises Refused."""
+    if boxed and (reason := await asyncio.to_thread(sandbox.available)) is not None:
+        raise Refused(f"Nothing was executed: {reason}")
+    await invocation.session.host.alone(lambda work: work.catch_up())
 
 
 async def recorded(
-    session: Session,
-    act: Act,
-    payload: bytes,
-    execute: Callable[[Path, int], Awaitable[Ran]],
-    note: Callable[[], str] = str,
-    *,
-    boxed: bool = True,
-) -> tuple[int | None, str]:
-    """Surround an execution by scans, so that what it changes becomes versions under its operation.
+    invocation: Invocation, execute: Callable[[Path], Awaitable[Ran]], note: Callable[[], str] = str
+) -> Result:
+    """Execute, and end the invocation with a scan, so that what was changed becomes versions under its operation.
 
-    ``execute`` gets a scratch folder and the operation; ``note`` is added to what is told.
-    Raises Refused where no sandbox works, if it is to be ``boxed``. Interrupted, it still records what was changed.
+    ``execute`` gets a scratch folder; ``note`` is added to what is told. Interrupted, it
+    still records what was changed.
     """
-    if boxed and (reason := await asyncio.to_thread(sandbox.available)) is not None:
-        raise Refused(f"Nothing was executed: {reason}")
-    host = session.host
-    await host.alone(lambda work: work.catch_up())
-    operation = await host.write(lambda work: work.begin(act, payload=payload))
-    part = replace(act, operation=operation, detail={})
 
-    def finish(outcome: Outcome, text: str, whole: bytes | None) -> Callable[[Workspace], list[Version]]:
-        def end(work: Workspace) -> list[Version]:
-            versions = list(work.scan(part).versions)
-            if whole is not None:
-                work.record(replace(part, detail={"whole": True}), payload=whole)
-            said = _told(text, versions).encode("utf-8", "replace")
-            work.end(operation, outcome, payload=said)
-            return versions
+    def finish(outcome: Outcome, text: str, whole: bytes | None, status: int | None) -> Callable[[Workspace], Result]:
+        def record(work: Workspace) -> Result:
+            versions = list(work.scan(invocation.part).versions)
+            return Result(_told(text, versions), outcome, status, whole)
 
-        return end
+        return record
 
     try:
         async with temporary() as folder:
             scratch = folder / "scratch"
             scratch.mkdir()
-            ran = await execute(scratch, operation)
+            ran = await execute(scratch)
             text, whole = _output(ran)
             text += note()
     except SandboxError as error:
-        await host.alone(finish(Outcome.REFUSED, str(error), None))
-        return None, str(error)
+        return await invocation.end(finish(Outcome.REFUSED, str(error), None, None))
     except asyncio.CancelledError:
-        await asyncio.shield(host.alone(finish(Outcome.INTERRUPTED, "Interrupted by a person.", None)))
+        await asyncio.shield(invocation.end(finish(Outcome.INTERRUPTED, "Interrupted by a person.", None, None)))
         raise
-    versions = await host.alone(finish(Outcome.DONE if ran.status == 0 else Outcome.FAILED, text, whole))
-    return ran.status, _told(text, versions)
+    outcome = Outcome.DONE if ran.status == 0 else Outcome.FAILED
+    return await invocation.end(finish(outcome, text, whole, ran.status))
 
 
 def _output(ran: Ran) -> tuple[str, bytes | None]:

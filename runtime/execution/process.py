@@ -9,16 +9,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from runtime.execution import bubblewrap, seccomp
 from runtime.execution import limits as held
 from runtime.execution.limits import Limits
 from runtime.execution.mounts import SandboxError, View
 from runtime.execution.output import Output
-
-T = TypeVar("T")
 
 STARTED = b"sandbox: started\n"
 LATE = "stopped: out of time"
@@ -281,21 +279,3 @@ async def _next(handle: int, size: int) -> bytes:
             return os.read(handle, size)
         except BlockingIOError:
             await readable(handle)
-
-
-async def to_the_end(work: Awaitable[T]) -> T:
-    """Await what must not be left half done, however often the task is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-        except Exception:  # noqa: BLE001 - it is the work's, and raised below
-            break
-    if cancelled is not None and (task.cancelled() or task.exception() is None):
-        raise cancelled
-    return task.result()

@@ -1,54 +1,63 @@
-"""Programs: one piece of code in the sandbox that makes any number of capability calls, each recorded."""
+"""Programs: one piece of code in the sandbox that makes any number of capability calls, each decided and recorded."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from runtime.agent.session import Session
+from runtime.dispatch.authorize import Delegated
+from runtime.dispatch.door import Executor, Invocation, Plain
+from runtime.dispatch.session import Session
 from runtime.execution import command, known_programs, sandbox
-from runtime.execution.rpc import Answer, Call, RpcServer
+from runtime.execution.rpc import Answer, RpcServer
 from runtime.execution.sandbox import Limits, Ran
-from runtime.tools import CAPABILITIES, Arguments, Capability, Hands, Refused, perform
-from runtime.tools.capability import path_in
-from workspace import Act, Conflicted, History, Workspace
+from runtime.log import logger, where
+from runtime.tools.call import Call
+from runtime.tools.capability import Arguments, Capability, Hands, Refused, Result, path_in, perform
+from runtime.tools.registry import Registry
+from workspace import Conflicted, History, Workspace
 from workspace.errors import Failed
-from workspace.kinds import Outcome
+from workspace.kinds import Kind, Outcome
 
 PLACE = "/opt/program.py"
-OFFERED: Mapping[str, Capability] = {name: c for name, c in CAPABILITIES.items() if c.in_programs}
-CHANGING = [name for name, capability in OFFERED.items() if "write" in capability.effects]
+PROGRAM_SECONDS = 600.0
+_log = logger("programs")
 
 
-async def carry_out(session: Session, act: Act, arguments: Arguments, payload: bytes) -> str:
-    """The capability program; its answer to the model. Raises Refused."""
-    text = await _text(session, arguments)
-    seconds = min(float(arguments.get("seconds", command.PROGRAM_SECONDS)), command.LONGEST)
-    calls: _Calls | None = None
-    boxed = not known_programs.is_known(text) or await asyncio.to_thread(sandbox.available) is None
-    if not boxed:
-        act = known_programs.labelled(act)
+class RunProgram(Plain):
+    """Executes ``program``: Python in the sandbox, with the session's capabilities at hand."""
 
-    async def execute(scratch: Path, operation: int) -> Ran:
-        nonlocal calls
-        calls = _Calls(session, replace(act, parent=operation, detail={}, decision=None))
-        signatures = {name: tuple(capability.parameters) for name, capability in OFFERED.items()}
-        async with RpcServer(calls.many, signatures={**signatures, "help": ("name",)}, later=CHANGING) as door:
-            if not boxed:
-                return await known_programs.run(door, text, scratch=scratch, seconds=seconds)
-            return await door.run(
-                ["python3", PLACE], workspace=session.host.root, inside=session.inside, scratch=scratch,
-                files={PLACE: text.encode("utf-8", "surrogateescape")}, limits=Limits(seconds=seconds),
-                hidden=[session.host.store], aside=scratch.with_name("output"),
-            )  # fmt: skip
+    async def prepare(self, invocation: Invocation) -> None:
+        text = await _text(invocation.session, invocation.arguments)
+        invocation.arguments = {**invocation.arguments, "text": text}
+        boxed = not known_programs.is_known(text) or await asyncio.to_thread(sandbox.available) is None
+        await command.surround(invocation, boxed=boxed)
+        if not boxed:
+            invocation.act = known_programs.labelled(invocation.act)
 
-    def note() -> str:
-        return f"\n[{calls.made:,} calls, {calls.failed:,} of them failed]" if calls and calls.made else ""
+    async def execute(self, invocation: Invocation) -> Result:
+        session, text = invocation.session, str(invocation.arguments["text"])
+        seconds = min(float(invocation.arguments.get("seconds", PROGRAM_SECONDS)), command.LONGEST)
+        boxed = invocation.act.detail.get("sandbox", True)
+        calls = Calls(invocation)
+        offered = {capability.name: tuple(capability.parameters) for capability in calls.registry}
+        later = [capability.name for capability in calls.registry if "write" in capability.effects]
 
-    return (await command.recorded(session, act, payload, execute, note, boxed=boxed))[1]
+        async def run(scratch: Path) -> Ran:
+            async with RpcServer(calls.many, signatures={**offered, "help": ("name",)}, later=later) as door:
+                if not boxed:
+                    return await known_programs.run(door, text, scratch=scratch, seconds=seconds)
+                return await door.run(
+                    ["python3", PLACE], workspace=session.host.root, inside=session.inside, scratch=scratch,
+                    files={PLACE: text.encode("utf-8", "surrogateescape")}, limits=Limits(seconds=seconds),
+                    hidden=[session.host.store], aside=scratch.with_name("output"),
+                )  # fmt: skip
+
+        def note() -> str:
+            return f"\n[{calls.made:,} calls, {calls.failed:,} of them failed]" if calls.made else ""
+
+        return await command.recorded(invocation, run, note)
 
 
 async def _text(session: Session, arguments: Arguments) -> str:
@@ -67,12 +76,14 @@ async def _text(session: Session, arguments: Arguments) -> str:
     return (await session.host.read(load)).decode("utf-8", "surrogateescape")
 
 
-class _Calls:
+class Calls:
     """Carries out a program's calls, many to a transaction, each an operation caused by the program."""
 
-    def __init__(self, session: Session, act: Act) -> None:
-        self._session = session
-        self._act = act
+    def __init__(self, program: Invocation) -> None:
+        self.registry: Registry[Executor] = program.dispatch.registry.in_programs()
+        self._session = program.session
+        self._cause = program.cause
+        self._decisions = Delegated(program.session, program.cause, program.effects, program.decision)
         self._seen: dict[str, int] = {}
         self.made = 0
         self.failed = 0
@@ -82,11 +93,12 @@ class _Calls:
         await self._session.gate.wait()
         if self._session.stopping:
             return [Answer(error="A person has interrupted this program.")] * len(calls)
+        decided = await self._decided(calls)
         answers: list[Answer] = []
         seen = dict(self._seen)
 
         def batch(work: Workspace) -> None:
-            answers.extend(self._alone(work, call) for call in calls)
+            answers.extend(self._alone(work, call, one) for call, one in zip(calls, decided, strict=True))
 
         try:
             await self._session.host.write(batch)
@@ -103,13 +115,47 @@ class _Calls:
         self.failed += sum(answer.error is not None for answer in answers)
         return answers
 
-    def _alone(self, work: Workspace, call: Call) -> Answer:
+    async def _decided(self, calls: Sequence[Call]) -> list[Capability | Refused | None]:
+        """For each call its capability, if it is valid and allowed, or why not; None for help, which is no act."""
+        found: list[Capability | Refused | None] = []
+        valid: list[tuple[Capability, Arguments]] = []
+        for call in calls:
+            try:
+                capability = None if call.name == "help" else self._validated(call)
+            except Refused as error:
+                found.append(error)
+                continue
+            found.append(capability)
+            if capability is not None:
+                valid.append((capability, call.arguments))
+        decisions = await self._decisions.decide(valid)
+        for at, call in enumerate(calls):
+            if isinstance(one := found[at], Capability):
+                decision = decisions[one.name, one.effects_of(call.arguments)]
+                if isinstance(decision, Refused):
+                    found[at] = decision
+        return found
+
+    def _validated(self, call: Call) -> Capability:
+        try:
+            return self.registry.validated(call)[0]
+        except Refused as error:
+            if call.name in (names := [capability.name for capability in self.registry]):
+                raise
+            raise Refused(f"There is no {call.name}; there are {', '.join(names)} and help.") from error
+
+    def _alone(self, work: Workspace, call: Call, decided: Capability | Refused | None) -> Answer:
         """Carry out a call in a savepoint: what breaks is undone, recorded and told, and its neighbours stand."""
+        if decided is None:
+            return Answer(_help(self.registry, call.arguments))
         path = self._path(call)
+        if isinstance(decided, Refused):
+            self._record(work, call, path, Outcome.REFUSED)
+            return Answer(error=str(decided))
         read = self._seen.get(path) if path is not None else None
         try:
             with work.store.transaction():
-                return self._one(work, call)
+                return self._one(work, call, decided)
         except Failed:
             raise  # the database cannot take it, nor any other
         except Exception as error:  # noqa: BLE001 - it belongs to who asked
@@ -117,24 +163,22 @@ class _Calls:
                 self._seen.pop(path, None)
                 if read is not None:
                     self._seen[path] = read
-            name = call.name if path is None else f"{call.name} {path}"
-            work.record(replace(self._act, name=name[:90]), outcome=Outcome.FAILED)
+            operation = self._record(work, call, path, Outcome.FAILED, f"{type(error).__name__}: {error}")
+            _log.error("session %s, op:%d %s failed%s", self._session.name, operation, decided.name, where(error))
             return Answer(error=f"{type(error).__name__}: {error}")
 
-    def _one(self, work: Workspace, call: Call) -> Answer:
-        if call.name == "help":
-            return Answer(_help(call.arguments))
-        capability = OFFERED.get(call.name)
-        if capability is None:
-            return Answer(error=f"There is no {call.name}; there are {', '.join(OFFERED)} and help.")
-        try:
-            arguments = capability.check(call.arguments)
-        except Refused as error:
-            return Answer(error=str(error))
-        act = replace(self._act, name=capability.label(arguments))
+    def _record(self, work: Workspace, call: Call, path: str | None, outcome: Outcome, error: str = "") -> int:
+        """Record a call that changed nothing."""
+        name = call.name if path is None else f"{call.name} {path}"
+        act = self._cause.act(Kind.CAPABILITY, name[:90].encode("utf-8", "replace").decode(),
+                              detail={"error": error} if error else {})  # fmt: skip
+        return work.record(act, outcome=outcome)
+
+    def _one(self, work: Workspace, call: Call, capability: Capability) -> Answer:
+        act = self._cause.act(Kind.CAPABILITY, capability.label(call.arguments))
         before = work.cursor
         hands = Hands(work, act, self._seen, self._session.inside, in_program=True)
-        result = perform(capability, hands, arguments)
+        result = perform(capability, hands, call.arguments)
         if result.outcome.failed or work.cursor == before:
             work.record(act, outcome=result.outcome)
         return Answer(result.text) if result.outcome.well else Answer(error=result.text)
@@ -148,8 +192,9 @@ class _Calls:
             return None
 
 
-def _help(arguments: Mapping[str, Any]) -> str:
+def _help(registry: Registry[Executor], arguments: Arguments) -> str:
     name = arguments.get("name")
-    if name in OFFERED:
-        return OFFERED[str(name)].help()
-    return "\n".join(capability.help().split("\n    ")[0] for capability in OFFERED.values())
+    for capability in registry:
+        if capability.name == name:
+            return capability.help()
+    return "\n".join(capability.help().split("\n    ")[0] for capability in registry)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from runtime.execution import sandbox
-from runtime.execution.process import to_the_end
 from runtime.execution.sandbox import Ran
+from runtime.tools.call import Call
+from runtime.waiting import to_the_end
 from workspace import WorkspaceError
 
 BATCH = 256
@@ -29,17 +30,6 @@ _PART = 1 << 18
 _PLACE = "/run/wk.sock"
 _FOLDER = "/opt/wk"
 _COMMAND = b'#!/bin/sh\nexec python3 -IS /opt/wk/wk.py "$@"\n'
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a program asks: a capability and its arguments, JSON values.
-
-    Bytes arrive as text decoded with surrogateescape, and are to be encoded so.
-    """
-
-    name: str
-    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from runtime.execution import bubblewrap
 from runtime.execution.limits import Limits
 from runtime.execution.mounts import SandboxError, View
 from runtime.execution.output import Output
-from runtime.execution.process import LATE, STARTED, Process, command, to_the_end
+from runtime.execution.process import LATE, STARTED, Process, command
+from runtime.waiting import to_the_end
 from workspace.store import location
 
 __all__ = ["Limits", "Ran", "SandboxError", "available", "run"]

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from runtime.execution.process import to_the_end
+from runtime.waiting import to_the_end
 
 
 @contextlib.asynccontextmanager

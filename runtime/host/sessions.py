@@ -6,17 +6,21 @@ import asyncio
 import getpass
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from runtime import protocol
-from runtime.agent import loop
-from runtime.agent.session import Session
+from runtime.agent.agent import Agent, carry_out
+from runtime.agent.loop import NativeAgent
+from runtime.dispatch.cause import Cause
+from runtime.dispatch.door import Dispatch
 from runtime.dispatch.policy import Policy
+from runtime.dispatch.session import Allowed, Conversation, Session
 from runtime.host import acts
+from runtime.host.toolset import toolset
 from runtime.log import logger, where
 from runtime.models.base import Model
 from runtime.models.choose import choose
@@ -34,9 +38,9 @@ _log = logger("sessions")
 
 @dataclass(slots=True)
 class _Approval:
-    session: Session
+    session: str | None
     capability: str
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any]
     answer: asyncio.Future[tuple[str, str]]
 
 
@@ -55,6 +59,7 @@ class Sessions:
         self._writer = Writer(self.root, store=store)
         self._reader = Reader(self.root, store=store)
         self._sessions: dict[str, Session] = {}
+        self._agents: dict[str, Agent] = {}
         self._approvals: dict[int, _Approval] = {}
         self._listeners: list[Callable[[Event], None]] = []
         self._texts: dict[int, str] = {}
@@ -150,13 +155,16 @@ class Sessions:
         """Run a query beside the writer."""
         return await self._reader.call(query)
 
-    async def approve(self, session: Session, capability: str, arguments: dict[str, Any]) -> tuple[bool, str]:
-        """Ask a person; whether it is allowed, and what they said. The approval is an operation."""
+    async def approve(self, cause: Cause, capability: str, arguments: Mapping[str, Any]) -> tuple[Allowed, str]:
+        """Ask a person; what is allowed, and what they said. The approval is an operation.
+
+        Whatever is answered beside what can be answered is no.
+        """
         payload = json.dumps(arguments, sort_keys=True).encode()
-        act = session.act(Kind.APPROVAL, capability, actor=self.principal)
+        act = cause.by(None).act(Kind.APPROVAL, capability)
         operation = await self.write(lambda work: work.begin(act, payload=payload))
         future: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
-        self._approvals[operation] = _Approval(session, capability, arguments, future)
+        self._approvals[operation] = _Approval(cause.session, capability, arguments, future)
         self.emit(Advanced(self._entry))
         try:
             allow, reason = await future
@@ -165,10 +173,8 @@ class Sessions:
             raise
         finally:
             del self._approvals[operation]
-        allowed = allow in ("once", "session")  # whatever else is said is no
-        if allow == "session":
-            session.policy.grant(capability)
-        outcome = Outcome.DONE if allowed else Outcome.REFUSED
+        allowed: Allowed = "session" if allow == "session" else "once" if allow == "once" else "no"
+        outcome = Outcome.DONE if allowed != "no" else Outcome.REFUSED
         detail = {"allow": allow, **({"reason": reason} if reason else {})}
         await self.write(lambda work: work.end(operation, outcome, detail=detail))
         return allowed, reason
@@ -225,12 +231,13 @@ class Sessions:
         if command.max_cost is not None:
             session.budget.max_cost = command.max_cost
         if command.model is not None and not session.busy:
-            session.model = await asyncio.to_thread(self._choose, command.model)
+            self._give_agent(session, await asyncio.to_thread(self._choose, command.model))
+        model = self._agents[session.name].name
         detail = {
-            "model": session.model.name, "asked": command.model, "mode": session.policy.mode,
+            "model": model, "asked": command.model, "mode": session.policy.mode,
             "inside": session.inside, "max_tokens": session.budget.max_tokens, "max_cost": session.budget.max_cost,
         }  # fmt: skip
-        act = session.act(Kind.SETTINGS, session.model.name, actor=self.principal, parent=None, detail=detail)
+        act = session.cause.act(Kind.SETTINGS, model, detail=detail)
         await self.write(lambda work: work.record(act))
         return session
 
@@ -259,11 +266,15 @@ class Sessions:
 
     def _live(self, name: str, model: Model, detail: dict[str, Any], looked: int) -> Session:
         session = Session(
-            name, self, model, Policy(detail["mode"]), Budget(detail.get("max_tokens"), detail.get("max_cost")),
-            inside=detail["inside"], looked=looked,
+            name, self, Cause(self.principal, name, scope=detail.get("scope", "internal")), Policy(detail["mode"]),
+            Budget(detail.get("max_tokens"), detail.get("max_cost")), detail["inside"], Conversation(looked=looked),
         )  # fmt: skip
+        self._give_agent(session, model)
         self._sessions[name] = session
         return session
+
+    def _give_agent(self, session: Session, model: Model) -> None:
+        self._agents[session.name] = NativeAgent(Dispatch(session, toolset()), model)
 
     async def _session(self, name: str) -> Session:
         async with self._resuming:
@@ -271,7 +282,7 @@ class Sessions:
 
     async def _prompt(self, session: Session, text: str) -> int:
         first = next((line for line in text.splitlines() if line.strip()), "")
-        act = session.act(Kind.PROMPT, first.strip()[:120], actor=self.principal, parent=None)
+        act = session.cause.act(Kind.PROMPT, first.strip()[:120])
         payload = text.encode("utf-8", "replace")
         operation = await self.write(lambda work: work.begin(act, payload=payload))
         session.queue.append((operation, text))
@@ -281,11 +292,11 @@ class Sessions:
 
     async def _work(self, session: Session) -> None:
         while session.queue:
-            operation, _ = session.queue.popleft()
+            operation, text = session.queue.popleft()
             try:
-                await loop.work_on(session, operation)
-            except Exception as error:  # noqa: BLE001 - recorded as the prompt's outcome; the next one goes on
-                _log.error("session %s, op:%d failed%s", session.name, operation, where(error))
+                await carry_out(session, self._agents[session.name], operation, text)
+            except Exception as error:  # noqa: BLE001 - its end cannot be recorded; whoever asks next is told why
+                _log.error("session %s, op:%d could not be ended%s", session.name, operation, where(error))
 
     def _hold(self, session: Session, held: bool) -> bool:
         if held:
@@ -334,10 +345,10 @@ class Sessions:
         return [
             {
                 "session": s.name,
-                "model": s.model.name,
+                "model": self._agents[s.name].name,
                 "busy": s.busy,
                 "queued": len(s.queue),
-                "prompt": s.prompt,
+                "prompt": s.conversation.prompt.prompt if s.conversation.prompt else None,
                 "held": not s.gate.is_set(),
             }
             for s in self._sessions.values()
@@ -345,7 +356,7 @@ class Sessions:
 
     def _asked(self) -> list[dict[str, Any]]:
         return [
-            {"approval": id_, "session": a.session.name, "capability": a.capability, "arguments": a.arguments}
+            {"approval": id_, "session": a.session, "capability": a.capability, "arguments": a.arguments}
             for id_, a in self._approvals.items()
         ]
 

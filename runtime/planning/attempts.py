@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from runtime.agent.session import Session
-from runtime.dispatch.authorize import authorize
-from runtime.execution import command
+from dataclasses import replace
+
+from runtime.dispatch.cause import Cause
+from runtime.dispatch.door import Intent, Invocation, Plain
+from runtime.dispatch.session import OpenAttempt, Session
 from runtime.planning import lessons, plan
-from runtime.tools import CAPABILITIES, Arguments, Refused, shorten
+from runtime.tools.call import Call
+from runtime.tools.capability import Arguments, Capability, Refused, Result, shorten
 from runtime.usage import meter
 from workspace import Act, Conflicted, History, Workspace
 from workspace.kinds import Kind, Outcome
@@ -16,30 +19,34 @@ from workspace.totals import Total
 DIFF_LINES = 200
 
 
-async def carry_out(session: Session, act: Act, arguments: Arguments, payload: bytes) -> str:
-    """The plan capability: set, start, finish or show; its answer to the model."""
-    operation = await session.host.write(lambda work: work.begin(act, payload=payload))
-    outcome = Outcome.DONE
-    try:
-        action = arguments["action"]
-        if action == "set":
-            text = await _set(session, arguments)
-        elif action == "start":
-            text = await _start(session, arguments.get("step"))
-        elif action == "finish":
-            text = await _finish(session, arguments.get("note", ""))
-        elif action == "show":
-            text = _show(await _plan(session))
-        else:
-            raise Refused(f"plan cannot {action}; it can set, start, finish and show.")
-    except Refused as error:
-        text, outcome = str(error), Outcome.REFUSED
-    answer = text.encode("utf-8", "replace")
-    await session.host.write(lambda work: work.end(operation, outcome, payload=answer))
-    return text
+class KeepPlan(Plain):
+    """Executes ``plan``: set, start, finish and show."""
+
+    async def intend(self, session: Session, capability: Capability, arguments: Arguments) -> Intent:
+        """Finishing a step executes something only where its check is a command, which is shown then."""
+        effects = capability.effects_of(arguments)
+        if arguments["action"] != "finish" or session.conversation.attempt is None:
+            return Intent(effects & {"read", "journal"} or frozenset({"journal"}), arguments)
+        check = (await _current(session)).step(session.conversation.attempt.step).check
+        if check is None or check.command is None:
+            return Intent(effects - {"execute"}, arguments)
+        return Intent(effects, {**arguments, "check": check.command})
+
+    async def execute(self, invocation: Invocation) -> Result:
+        session, arguments = invocation.session, invocation.arguments
+        match arguments["action"]:
+            case "set":
+                text = await _set(session, arguments)
+            case "start":
+                text = await _start(session, arguments.get("step"))
+            case "finish":
+                text = await _finish(invocation, arguments.get("note", ""))
+            case _:
+                text = _show(await _current(session))
+        return Result(text)
 
 
-async def _plan(session: Session) -> plan.Plan:
+async def _current(session: Session) -> plan.Plan:
     found = await session.host.read(lambda history: plan.at(history, session.name))
     if found is None:
         raise Refused("There is no plan yet; set one first.")
@@ -47,20 +54,20 @@ async def _plan(session: Session) -> plan.Plan:
 
 
 async def _set(session: Session, arguments: Arguments) -> str:
-    if session.attempt is not None:
+    if session.conversation.attempt is not None:
         raise Refused("An attempt is open; finish it before the plan changes.")
     steps = plan.parse(arguments.get("steps"))
-    act = session.act(Kind.PLAN, f"{len(steps)} steps", detail={"steps": steps}, parent=session.prompt)
+    act = _under_prompt(session).act(Kind.PLAN, f"{len(steps)} steps", detail={"steps": steps})
     await session.host.write(lambda work: work.record(act))
-    return _show(await _plan(session))
+    return _show(await _current(session))
 
 
 async def _start(session: Session, number: int | None) -> str:
     if session.policy.mode == "read-only":
         raise Refused("This session is read-only: a step is not tried in it.")
-    if session.attempt is not None:
-        raise Refused(f"Step {session.step} is being tried; finish it first.")
-    current = await _plan(session)
+    if (trying := session.conversation.attempt) is not None:
+        raise Refused(f"Step {trying.step} is being tried; finish it first.")
+    current = await _current(session)
     step = current.step(number) if number is not None else next((s for s in current.steps if s.state == "todo"), None)
     if step is None:
         raise Refused("No step is open.")
@@ -78,69 +85,70 @@ async def _start(session: Session, number: int | None) -> str:
         return lessons.offer(history, step.title, own)
 
     offered = await session.host.read(look)
-    session.step, session.try_number = step.number, len(step.attempts) + 1
+    number = len(step.attempts) + 1
     detail = {"lessons": [lesson.operation for lesson in offered]} if offered else {}
-    act = session.act(Kind.ATTEMPT, step.title, detail=detail, parent=session.prompt)
-    session.attempt = await session.host.write(lambda work: work.begin(act))
+    cause = replace(_under_prompt(session), step=step.number, attempt=number)
+    act = cause.act(Kind.ATTEMPT, step.title, detail=detail)
+    operation = await session.host.write(lambda work: work.begin(act))
+    session.conversation.attempt = OpenAttempt(operation, step.number, number)
     judged = f"It is judged by: {step.check}." if step.check else "It has no check."
     taught = "".join(f"\n\n{lesson.text()}" for lesson in offered)
-    return f"Attempt {session.try_number} of {step.limit} at step {step.number}, {step.title!r}. {judged}{taught}"
+    return f"Attempt {number} of {step.limit} at step {step.number}, {step.title!r}. {judged}{taught}"
 
 
-async def _finish(session: Session, note: str) -> str:
-    attempt, number = session.attempt, session.step
-    if attempt is None or number is None:
+async def _finish(invocation: Invocation, note: str) -> str:
+    session = invocation.session
+    attempt = session.conversation.attempt
+    if attempt is None:
         raise Refused("No attempt is open; start a step first.")
-    step = (await _plan(session)).step(number)
-    why = await _judge(session, step)
+    step = (await _current(session)).step(attempt.step)
+    why = await _judge(invocation, step)
     if why is None:
         outcome = Outcome.VERIFIED if step.check else Outcome.DONE
-        await session.host.write(lambda work: work.end(attempt, outcome, detail=_noted(note)))
-        _leave(session)
-        return f"Step {number} is {outcome}." + ("" if step.check else " It had no check.")
+        await session.host.write(lambda work: work.end(attempt.operation, outcome, detail=_noted(note)))
+        session.conversation.attempt = None
+        return f"Step {step.number} is {outcome}." + ("" if step.check else " It had no check.")
     return await _fail(session, step, attempt, why, note)
 
 
-async def _judge(session: Session, step: plan.Step) -> str | None:
+async def _judge(invocation: Invocation, step: plan.Step) -> str | None:
     """Why the step's check fails; None where it holds or there is none."""
     check = step.check
     if check is None:
         return None
+    session = invocation.session
     if check.command is None:
         await session.host.alone(lambda work: work.catch_up())
         return await session.host.read(lambda history: plan.holds(check, history))
-    arguments = {"command": check.command}
-    try:
-        decision = await authorize(session, CAPABILITIES["run"], arguments)
-    except Refused as error:
-        return f"the check `{check.command}` could not be run: {error}"
-    act = session.act(
-        Kind.CAPABILITY, f"check {check.command[:80]}", decision=decision, detail={"attribution": "probable"}
-    )
-    status, output = await command.run(session, act, check.command, payload=check.command.encode())
-    if status == 0:
+    call = Call("run", {"command": check.command}, label=f"check {check.command[:80]}")
+    seen = invocation.decision if invocation.decision.by == "person" else None  # who allowed this saw the command
+    result = await invocation.dispatch.invoke(session.conversation.cause(), call, decision=seen)
+    if result.status == 0:
         return None
-    said = shorten(output, 2000)[0].strip()
-    return f"`{check.command}` ended with status {status}: {said}"
+    said = shorten(result.text, 2000)[0].strip()
+    if result.status is None:
+        return f"the check `{check.command}` could not be run: {said}"
+    return f"`{check.command}` ended with status {result.status}: {said}"
 
 
-async def _fail(session: Session, step: plan.Step, attempt: int, why: str, note: str) -> str:
+async def _fail(session: Session, step: plan.Step, attempt: OpenAttempt, why: str, note: str) -> str:
     """Record the failure and its lesson, then take the attempt back: what others did meanwhile stays."""
-    host = session.host
+    host, operation = session.host, attempt.operation
+    cause = session.conversation.cause().under(_under_prompt(session).parent)
 
     def learn(history: History) -> tuple[str, str, Total]:
-        return net_diff(history, attempt), tried(history, attempt), meter.of_family(history, attempt)
+        return net_diff(history, operation), tried(history, operation), meter.of_family(history, operation)
 
-    await host.write(lambda work: work.end(attempt, Outcome.FAILED, detail={"why": why, **_noted(note)}))
+    await host.write(lambda work: work.end(operation, Outcome.FAILED, detail={"why": why, **_noted(note)}))
     diff, tries, total = await host.read(learn)
     tokens = total.known
     payload = lessons.pack(step.title, why, f"{note}\n{tries}".strip(), diff, tokens, total.estimated > 0)
-    lesson_act = session.act(Kind.LESSON, why[:120], parent=session.prompt, detail={"attempt_operation": attempt})
+    lesson_act = cause.act(Kind.LESSON, why[:120], detail={"attempt_operation": operation})
     lesson = await host.write(lambda work: work.record(lesson_act, payload=payload))
-    revert = session.act(Kind.REVERT, f"failed attempt at {step.title}", parent=session.prompt)
-    _leave(session)
+    revert = cause.act(Kind.REVERT, f"failed attempt at {step.title}")
+    session.conversation.attempt = None
     try:
-        taken = await host.alone(lambda work: _take_back(work, attempt, revert))
+        taken = await host.alone(lambda work: _take_back(work, operation, revert))
         back = f"It was taken back ({taken} documents)."
     except Conflicted as error:
         back = f"It could not be taken back by itself, because later edits overlap: {error}"
@@ -154,8 +162,11 @@ def _take_back(work: Workspace, attempt: int, act: Act) -> int:
     return len(work.revert([attempt], act=act, consent=True))
 
 
-def _leave(session: Session) -> None:
-    session.attempt = session.step = session.try_number = None
+def _under_prompt(session: Session) -> Cause:
+    """The cause of what belongs to the prompt as a whole, not to an attempt at a step."""
+    if session.conversation.prompt is None:
+        raise Refused("Nothing has been asked; a plan belongs to a prompt.")
+    return session.conversation.prompt
 
 
 def _noted(note: str) -> dict[str, str]:
@@ -176,7 +187,7 @@ def tried(history: History, attempt: int) -> str:
     journal = history.store.journal
     calls = [journal.entry(child) for child in journal.children(attempt)[:80]]
     names = [
-        call.name or "" for call in calls if call.kind == "capability" and call.detail.get("capability") != "plan"
+        call.name or "" for call in calls if call.kind == Kind.CAPABILITY and call.detail.get("capability") != "plan"
     ]
     return "; ".join(name for name in names[:40] if name)
 

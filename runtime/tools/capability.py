@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
-from runtime.dispatch.policy import Effect
 from runtime.models.base import Tool
+from runtime.tools.schema import Check, Mismatch, compiled
 from workspace import Act, Conflicted, Workspace, WorkspaceError
 from workspace.kinds import Outcome
+
+Effect = Literal["read", "journal", "write", "execute", "network", "send", "spend"]
+"""What a call may do: read documents, write the journal alone, change documents, run programs, …"""
+Effects = frozenset[Effect]
 
 RESULT_LIMIT = 24_000
 """Characters of a result that a model is given; the whole of a longer one is kept with the operation."""
 
 Arguments = Mapping[str, Any]
-_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    "string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "number": (int, float),
-}  # fmt: skip
 
 
 class Refused(WorkspaceError):
@@ -28,10 +30,17 @@ class Refused(WorkspaceError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a call gives: text for who called, and how it ended."""
+    """What a call gives: text for who called, and how it ended; of a command also its exit status.
+
+    ``whole`` is all of it where the text is only a part. ``error`` says what went wrong in
+    the office itself.
+    """
 
     text: str
     outcome: Outcome = Outcome.DONE
+    status: int | None = None
+    whole: bytes | None = None
+    error: str | None = None
 
 
 @dataclass(slots=True)
@@ -64,51 +73,55 @@ def path_in(inside: str, text: str) -> str:
     return "" if path == "." else path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Capability:
     """An atomic command for people and agents alike.
 
     ``parameters`` maps each name to its JSON schema; those in ``required`` must be given.
-    ``act`` does it in the writer's thread; None for those that the loop itself carries out.
+    ``effects`` are all that a call may have, ``effects_by`` those of a call with certain
+    arguments, where that can be less. ``act`` does it in the writer's thread; None for
+    those that have an executor of their own.
     """
 
     name: str
     summary: str
     parameters: Mapping[str, Mapping[str, Any]]
     required: tuple[str, ...]
-    effects: frozenset[Effect]
+    effects: Effects
     act: Callable[[Hands, Arguments], Result] | None = None
     in_programs: bool = True
+    effects_by: Callable[[Arguments], Effects] | None = None
 
     def tool(self) -> Tool:
         """The capability as a model is offered it."""
-        schema = {
-            "type": "object",
-            "properties": {name: dict(kind) for name, kind in self.parameters.items()},
-            "required": list(self.required),
-            "additionalProperties": False,
-        }
-        return Tool(self.name, self.summary, schema)
+        return Tool(self.name, self.summary, self._schema)
 
     def check(self, arguments: Any) -> Arguments:
         """The arguments if they fit the signature. Raises Refused, saying what does not."""
         if not isinstance(arguments, Mapping):
             raise Refused(f"{self.name}: the arguments are not an object.")
-        if missing := [name for name in self.required if name not in arguments]:
-            are = "are" if len(missing) > 1 else "is"
-            raise Refused(f"{self.name}: {', '.join(missing)} {are} missing.")
-        for name, value in arguments.items():
-            if name not in self.parameters:
-                known = ", ".join(self.parameters)
-                raise Refused(f"{self.name}: there is no {name}; it takes {known}.")
-            kind = str(self.parameters[name].get("type"))
-            if kind in _TYPES and (
-                not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind in ("integer", "number"))
-            ):
-                raise Refused(f"{self.name}: {name} is no {kind}.")
-            if isinstance(value, str) and not _is_text(value):
-                raise Refused(f"{self.name}: {name} holds half a character (a lone surrogate).")
+        try:
+            self._check(arguments, "")
+        except Mismatch as error:
+            raise Refused(f"{self.name}: {error}.") from None
         return arguments
+
+    def effects_of(self, arguments: Arguments) -> Effects:
+        """What a call with these arguments, which have been checked, may do."""
+        return self.effects if self.effects_by is None else self.effects_by(arguments)
+
+    @cached_property
+    def _schema(self) -> Mapping[str, Any]:
+        return {
+            "type": "object",
+            "properties": {name: dict(kind) for name, kind in self.parameters.items()},
+            "required": list(self.required),
+            "additionalProperties": False,
+        }
+
+    @cached_property
+    def _check(self) -> Check:
+        return compiled(self._schema)
 
     def label(self, arguments: Arguments) -> str:
         """The call in a few words, for a row."""
@@ -126,22 +139,18 @@ class Capability:
         return "\n".join(lines)
 
 
-def _is_text(value: str) -> bool:
-    try:
-        value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def perform(capability: Capability, hands: Hands, arguments: Arguments) -> Result:
     """Carry out a capability on documents; refusals and conflicts are results, not exceptions."""
     assert capability.act is not None
     try:
         return capability.act(hands, arguments)
-    except Refused as error:
-        return Result(str(error), Outcome.REFUSED)
-    except Conflicted as error:
+    except WorkspaceError as error:
+        return failed(error)
+
+
+def failed(error: WorkspaceError) -> Result:
+    """What a call gives that ended with an error of ours, which has a sentence."""
+    if isinstance(error, Conflicted):
         regions = "".join(
             f"\n--- line {c.line}, theirs\n{c.ours.decode('utf-8', 'replace')}--- yours\n"
             f"{c.theirs.decode('utf-8', 'replace')}"
@@ -149,8 +158,7 @@ def perform(capability: Capability, hands: Hands, arguments: Arguments) -> Resul
             if c.line
         )
         return Result(f"{error}{regions}", Outcome.CONFLICT)
-    except WorkspaceError as error:
-        return Result(str(error), Outcome.FAILED)
+    return Result(str(error), Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED)
 
 
 def shorten(text: str, limit: int = RESULT_LIMIT) -> tuple[str, bool]:

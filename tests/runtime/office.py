@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from runtime.agent.session import Session
+from runtime.agent.loop import NativeAgent
+from runtime.dispatch.session import Session
 from runtime.host.sessions import Sessions
+from runtime.models.base import Message
 from runtime.models.scripted import Scripted
 from runtime.protocol import Open, Prompt
 from workspace import History, Operation
@@ -65,6 +67,13 @@ async def begin(desk: Sessions, mode: Any = "auto", **more: Any) -> Session:
     session = desk.session(await desk.handle(Open(mode=mode, **more)))
     session.wait = _at_once
     return session
+
+
+def told(desk: Sessions, session: Session) -> list[Message]:
+    """The conversation as the session's agent has it."""
+    agent = desk._agents[session.name]
+    assert isinstance(agent, NativeAgent)
+    return agent.messages
 
 
 async def until(true: Callable[[], bool]) -> None:

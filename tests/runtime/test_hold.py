@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.agent.session import Session
+from runtime.dispatch.session import Session
 from runtime.execution import sandbox
 from runtime.host.sessions import Sessions
 from runtime.protocol import Attach, Hold, Interrupt, Prompt

@@ -20,7 +20,7 @@ from runtime.usage.budget import Budget, LimitReached
 from workspace import Usage, WorkspaceError
 from workspace.operations.verify import verify
 
-from .office import begin, office, operations, prompt, turn, until, write_cassette
+from .office import begin, office, operations, prompt, told, turn, until, write_cassette
 
 needs_sandbox = pytest.mark.skipif(sandbox.available() is not None, reason="no sandbox works here")
 
@@ -73,8 +73,8 @@ async def test_malformed_unknown_and_repeated_calls_are_answered_and_never_execu
         assert [call.outcome for call in calls][:5] == ["refused"] * 5
         assert (folder / "n.txt").read_text() == "x\n"
         assert [call.outcome for call in calls][5:] == ["done", "refused", "refused"]
-        told = [m for m in session.messages if m["role"] == "tool"]
-        assert len(told) == 8
+        answers = [m for m in told(desk, session) if m["role"] == "tool"]
+        assert len(answers) == 8
 
 
 async def test_a_persons_edit_made_during_a_failed_attempt_stays(folder: Path, tmp_path: Path) -> None:
@@ -184,16 +184,17 @@ async def test_thirty_parallel_calls_against_a_limit_for_three_run_three_at_most
     try:
         session = await begin(desk, max_cost=3000)
         session.budget = Budget(max_cost=3 * 1000)
-        answers = await asyncio.gather(
-            *(ask(session, [{"role": "user", "content": "?"}], ()) for _ in range(30)), return_exceptions=True
-        )
+
+        async def asked() -> list[Any]:
+            pieces = ask(session, model, session.cause, [{"role": "user", "content": "?"}], ())
+            return [piece async for piece in pieces]
+
+        answers = await asyncio.gather(*(asked() for _ in range(30)), return_exceptions=True)
         assert model.asked == 3
         assert sum(isinstance(answer, LimitReached) for answer in answers) == 27
         session.budget = Budget(max_tokens=3 * (1000 + OUTPUT))
         model.asked = 0
-        await asyncio.gather(
-            *(ask(session, [{"role": "user", "content": "?"}], ()) for _ in range(30)), return_exceptions=True
-        )
+        await asyncio.gather(*(asked() for _ in range(30)), return_exceptions=True)
         assert model.asked <= 3
     finally:
         await desk.close()
@@ -356,17 +357,17 @@ async def test_a_session_is_resumed_and_forked_from_the_journal_alone(folder: Pa
     async with office(folder, script) as desk:
         session = await begin(desk)
         first = await prompt(desk, session, "begin")
-        name, kept = session.name, list(session.messages)
+        name, kept = session.name, list(told(desk, session))
     async with office(folder, script) as desk:
         resumed = desk.session(await desk.handle(Open(resume=name)))
         done = await prompt(desk, resumed, "again")
         assert done.outcome == "done"
-        assert resumed.messages[: len(kept)] == kept
+        assert told(desk, resumed)[: len(kept)] == kept
         forked = desk.session(await desk.handle(Open(fork=first.last, mode="auto")))
         assert forked.name != name
         other = await prompt(desk, forked, "again")
         assert other.outcome == "done"
-        assert [m["content"] for m in forked.messages] == ["begin", "First.", "again", "Second."]
+        assert [m["content"] for m in told(desk, forked)] == ["begin", "First.", "again", "Second."]
 
 
 class Reading(Odd):
@@ -401,9 +402,9 @@ async def test_a_full_window_is_summarised_by_an_operation_with_its_cost(folder:
         assert summaries
         cost = await desk.read(lambda history: meter.of_family(history, summaries[0].id))
         assert (cost.calls, cost.reported) == (1, 20)
-        assert session.messages[0]["content"].startswith("[Summary of the conversation so far]")
+        assert told(desk, session)[0]["content"].startswith("[Summary of the conversation so far]")
         rebuilt = await desk.read(lambda history: conversation.messages(history, session.name))
-        assert rebuilt == session.messages
+        assert rebuilt == told(desk, session)
     finally:
         await desk.close()
 

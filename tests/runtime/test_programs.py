@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from runtime.execution.programs import _Calls
-from runtime.execution.rpc import Answer, Call
+from runtime.dispatch.door import Dispatch, Invocation
+from runtime.dispatch.policy import Decision
+from runtime.dispatch.session import Session
+from runtime.execution.programs import Calls
+from runtime.execution.rpc import Answer
 from runtime.host.sessions import Sessions
+from runtime.host.toolset import toolset
+from runtime.tools.call import Call
 from workspace import Workspace
+from workspace.kinds import Kind
 from workspace.operations.verify import verify
 
 from .office import begin, office, operations, turn, write_cassette
@@ -17,12 +23,27 @@ HUGE = 10**30
 """A version number that fits no database: the act itself breaks on it."""
 
 
-async def carried_out(desk: Sessions, *calls: Call) -> tuple[list[Answer], _Calls, int]:
+async def carried_out(desk: Sessions, *calls: Call) -> tuple[list[Answer], Calls, int]:
     """The answers to calls of one program, who answered them, and the program's operation."""
     session = await begin(desk)
-    program = await desk.write(lambda work: work.begin(session.act("capability", "program")))
-    them = _Calls(session, session.act("capability", parent=program))
-    return await them.many(calls), them, program
+    program = await running(desk, session, Call("program", {"text": "…"}))
+    them = Calls(program)
+    return await them.many(calls), them, program.operation
+
+
+async def running(
+    desk: Sessions, session: Session, call: Call, by: Literal["policy", "person"] = "policy"
+) -> Invocation:
+    """A program that was let in and has begun."""
+    dispatch = Dispatch(session, toolset())
+    capability, arguments = dispatch.registry.validated(call)
+    prompt = await desk.write(lambda work: work.begin(session.cause.act(Kind.PROMPT, "Do it.")))
+    cause = session.cause.answering(prompt, "agent")
+    act = cause.act(Kind.CAPABILITY, "program")
+    decision = Decision("allow", "", by=by)
+    program = Invocation(dispatch, call, capability, arguments, cause, capability.effects, decision, act)
+    await program.begin()
+    return program
 
 
 def write(path: str, text: str, **more: Any) -> Call:

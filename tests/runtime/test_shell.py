@@ -12,7 +12,7 @@ from runtime.models.scripted import Scripted
 from workspace import History
 from workspace.operations.verify import verify
 
-from .office import Call, begin, office, operations, prompt, turn, write_cassette
+from .office import Call, begin, office, operations, prompt, told, turn, write_cassette
 
 needs_sandbox = pytest.mark.skipif(sandbox.available() is not None, reason="no sandbox works here")
 
@@ -25,7 +25,7 @@ async def test_a_command_that_the_sandbox_refuses_is_ended_and_the_model_told(fo
         session = await begin(desk)
         assert (await prompt(desk, session)).outcome == "done"
         assert [call.outcome for call in await operations(desk, "capability")] == ["refused"]
-        assert "cannot be started" in session.messages[-2]["content"]
+        assert "cannot be started" in told(desk, session)[-2]["content"]
 
 
 @needs_sandbox
@@ -61,7 +61,7 @@ async def test_a_history_inside_the_workspace_is_out_of_reach(folder: Path, tmp_
         session = await begin(desk)
         assert (await prompt(desk, session)).outcome == "done"
         assert [made.outcome for made in await operations(desk, "capability")] == ["refused"]
-        assert "--store" in session.messages[-2]["content"]
+        assert "--store" in told(desk, session)[-2]["content"]
     finally:
         await desk.close()
     with History.open(folder, store=folder / ".history") as history:

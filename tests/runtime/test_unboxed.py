@@ -14,7 +14,7 @@ import wukong_tui.demo
 from runtime.execution import bubblewrap, known_programs, limits, sandbox
 from wukong_tui.demo import floor
 
-from .office import begin, office, operations, prompt, turn, write_cassette
+from .office import begin, office, operations, prompt, told, turn, write_cassette
 
 CASSETTE = tomllib.loads((Path(wukong_tui.demo.__file__).parent / "cassette.toml").read_text("utf-8"))
 CALLS = [call for turn in CASSETTE["turn"] for call in turn.get("call", ())]
@@ -78,7 +78,7 @@ async def test_a_known_program_runs_and_says_that_nothing_is_around_it(
         (program,) = [call for call in await operations(desk, "capability") if call.detail.get("capability")]
         assert (program.outcome, program.detail["sandbox"]) == ("done", False)
         assert (program.name or "").startswith("NO SANDBOX program")
-        assert "3,000 bottles booked" in session.messages[-2]["content"]
+        assert "3,000 bottles booked" in told(desk, session)[-2]["content"]
     assert sum(floor.counted((folder / "floor.txt").read_text("utf-8")).values()) == 3_000
 
 

@@ -7,7 +7,7 @@ import json
 from runtime.agent import conversation
 from runtime.models import tokens
 from runtime.models.base import Message
-from runtime.tools import CAPABILITIES
+from runtime.tools.declared import declared
 from wukong_tui.demo import floor
 
 
@@ -28,5 +28,4 @@ def one_by_one(items: int, prompt: str) -> int:
         said,
         {"role": "tool", "tool_call_id": "c1x0", "content": "floor.txt@2: +1 -1 lines"},
     ]
-    tools = [capability.tool() for capability in CAPABILITIES.values()]
-    return items * (tokens.of_call(told, tools) + tokens.of_call([said], ()))
+    return items * (tokens.of_call(told, declared().tools()) + tokens.of_call([said], ()))

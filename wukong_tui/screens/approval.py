@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from runtime.tools import Refused, find
+from runtime.tools.capability import Refused
+from runtime.tools.declared import declared
 from widgets.dialog import CALM, TOO_EARLY, Dialog
 from widgets.draft import Draft, edited, field
 from widgets.paint import Ink, Line
@@ -16,6 +17,7 @@ Allowed = Literal["once", "session", "no"]
 WORDS: Mapping[str, Allowed] = {"y": "once", "enter": "once", "s": "session", "n": "no"}
 MEANINGS: Mapping[str, str] = {
     "read": "reads documents",
+    "journal": "writes into the journal",
     "write": "changes documents",
     "execute": "runs a program",
     "network": "uses the network",
@@ -54,7 +56,7 @@ class ApprovalScreen(Dialog[Verdict]):
 
     def body(self, width: int) -> Iterator[Line]:
         yield [("Allow ", "text"), (f"{self._capability} ", "strong"), ("with exactly this?", "text")]
-        summary, effects = meaning(self._capability)
+        summary, effects = meaning(self._capability, self._arguments)
         yield from paragraphs(summary, width, "dim")
         if effects:
             yield from paragraphs(f"It {listed([MEANINGS.get(effect, effect) for effect in effects])}.", width, "dim")
@@ -134,13 +136,14 @@ class ApprovalScreen(Dialog[Verdict]):
         self.panel.redraw()
 
 
-def meaning(capability: str) -> tuple[str, Sequence[str]]:
-    """What a capability does, in a sentence, and its effects in a fixed order."""
+def meaning(capability: str, arguments: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
+    """What a capability does, in a sentence, and the effects of it with these arguments in a fixed order."""
     try:
-        found = find(capability)
+        found = declared().find(capability)
     except Refused:
         return "This capability is not known here.", ()
-    return found.summary, [effect for effect in MEANINGS if effect in found.effects]
+    effects = found.effects_of(arguments)
+    return found.summary, [effect for effect in MEANINGS if effect in effects]
 
 
 def listed(words: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from workspace.totals import Total
 from wukong_tui.views import Look
 from wukong_tui.views.blame import short_name
 
-BY_RULE = frozenset({"allowed: auto within the sandbox", "allowed: it only reads"})
+BY_RULE = frozenset({"allowed: auto within the sandbox", "allowed: it only reads", "allowed: it changes no document"})
 """Decisions that no person was asked for."""
 
 

@@ -1,22 +1,23 @@
-"""A session: one conversation, with its model, permissions, budget and place in the plan."""
+"""A session as its acts know it: where it works, what it may do, and how far its conversation is."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
+from runtime.dispatch.cause import Cause
 from runtime.dispatch.policy import Policy
-from runtime.models.base import Message, Model
 from runtime.protocol import Event
 from runtime.usage.budget import Budget
-from workspace import Act, History, Workspace
-from workspace.kinds import Kind
+from workspace import History, Workspace
 
 T = TypeVar("T")
+
+Allowed = Literal["once", "session", "no"]
 
 
 class SessionHost(Protocol):
@@ -41,8 +42,8 @@ class SessionHost(Protocol):
         """Run a query beside the writer."""
         ...
 
-    async def approve(self, session: Session, capability: str, arguments: dict[str, Any]) -> tuple[bool, str]:
-        """Ask a person; whether it is allowed, and what they said."""
+    async def approve(self, cause: Cause, capability: str, arguments: Mapping[str, Any]) -> tuple[Allowed, str]:
+        """Ask a person; what is allowed, and what they said."""
         ...
 
     def emit(self, event: Event) -> None:
@@ -54,39 +55,55 @@ class SessionHost(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """The try at a step of the plan that is under way: its operation, its step, and which try it is."""
+
+    operation: int
+    step: int
+    number: int
+
+
+@dataclass(slots=True)
+class Conversation:
+    """All that changes while a session works. It can be rebuilt from the journal."""
+
+    prompt: Cause | None = None
+    """The cause of all that the prompt brings about that is being worked on."""
+    attempt: OpenAttempt | None = None
+    seen: dict[str, int] = field(default_factory=dict)
+    """The version of each document that was read last."""
+    looked: int = 0
+    """The newest entry that the agent knows of."""
+
+    def cause(self) -> Cause:
+        """The cause of what the agent does next: the open attempt, else the prompt. Raises RuntimeError."""
+        if self.prompt is None:
+            raise RuntimeError("nothing has been asked")
+        if self.attempt is None:
+            return self.prompt
+        attempt = self.attempt
+        return replace(self.prompt, parent=attempt.operation, step=attempt.step, attempt=attempt.number)
+
+
 @dataclass(slots=True)
 class Session:
-    """The live state of a session; all of it can be rebuilt from the journal."""
+    """One conversation: on whose behalf and where it takes place, what it may do and spend, and what runs."""
 
     name: str
     host: SessionHost
-    model: Model
+    cause: Cause
+    """The cause of what its principal does in it; with an agent and a prompt, of all else."""
     policy: Policy
     budget: Budget
     inside: str = "/workspace"
-    actor: str = "agent"
-    messages: list[Message] = field(default_factory=list)
-    seen: dict[str, int] = field(default_factory=dict)
-    looked: int = 0
-    """The newest entry that the model knows of."""
-    prompt: int | None = None
-    attempt: int | None = None
-    step: int | None = None
-    try_number: int | None = None
+    conversation: Conversation = field(default_factory=Conversation)
     queue: deque[tuple[int, str]] = field(default_factory=deque)
     running: asyncio.Task[None] | None = None
     gate: asyncio.Event = field(default_factory=lambda: _open())
     """Passed before every model call, call of a reply and group of calls of a program; closed, it holds them."""
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
-    """How the loop waits before it asks again."""
-
-    def act(self, kind: Kind, name: str | None = None, **more: Any) -> Act:
-        """An act of this session, caused by its present attempt or prompt."""
-        return Act(
-            kind=kind, name=name, actor=more.pop("actor", self.actor), session=self.name,
-            parent=more.pop("parent", self.attempt or self.prompt), step=self.step,
-            attempt=self.try_number, **more,
-        )  # fmt: skip
+    """How an agent waits before it asks again."""
 
     @property
     def busy(self) -> bool:
