@@ -130,7 +130,27 @@ INSERT INTO working_copy (branch, root) SELECT 1, CAST(value AS BLOB) FROM meta 
 DELETE FROM meta WHERE key = 'root';
 """
 
-MIGRATIONS: Sequence[str] = (FIRST, KINDS, COPIES)
+OUTSIDE = """
+-- What operations changed outside of the history (ignored, secret, too large, git's state), and what is kept of it.
+CREATE TABLE outside (
+    id INTEGER PRIMARY KEY,            -- names the kept file
+    operation INTEGER NOT NULL,
+    path INTEGER NOT NULL REFERENCES path,
+    change INTEGER NOT NULL,           -- 0 created, 1 edited, 2 deleted
+    reason TEXT NOT NULL,
+    source BLOB,                       -- where what comes in lies, below the store
+    copied INTEGER NOT NULL,
+    before INTEGER,                    -- inode of what is displaced
+    bytes INTEGER NOT NULL,            -- of what is kept
+    size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, -- of what was put in place
+    at INTEGER NOT NULL,               -- ns since 1970
+    state INTEGER NOT NULL             -- 0 intended, 1 done, 2 evicted, 3 returned, 4 refused
+) STRICT;
+CREATE INDEX outside_operation ON outside (operation);
+CREATE INDEX outside_state ON outside (state, id);
+"""
+
+MIGRATIONS: Sequence[str] = (FIRST, KINDS, COPIES, OUTSIDE)
 
 
 def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> int:

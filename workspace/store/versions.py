@@ -171,6 +171,19 @@ class Versions:
         )
         return [document for (document,) in rows]
 
+    def any_below(self, folder: str, branch: int, cursor: int) -> bool:
+        """Whether an existing document is below a folder, as the branch shows it at the cursor."""
+        low, high = to_bytes(f"{folder}/"), to_bytes(f"{folder}0")  # "0" follows "/"
+        rows = self._db.execute(
+            "SELECT DISTINCT o.document FROM path p JOIN place o ON o.path = p.id WHERE p.name >= ? AND p.name < ?",
+            (low, high),
+        ).fetchall()
+        for (document,) in rows:
+            version = self.at(document, branch, cursor)
+            if version is not None and version.exists and low <= to_bytes(version.path) < high:
+                return True
+        return False
+
     def known_path(self, path: str) -> int | None:
         """The number of a path name, if it ever had one."""
         name = to_bytes(path)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,12 +23,23 @@ from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.store.contents import digest
 from workspace.store.merge import combine
 from workspace.store.store import Store
+from workspace.working_copy import transfer
 from workspace.working_copy.files import OLD, TEMPORARY, Blocked, Files, Found, Stamp, folders
 from workspace.working_copy.snapshot import same_content
 from workspace.working_copy.stat_table import Placed, StatTable
 
 OUTSIDE = Act(kind=Kind.OUTSIDE, name="outside edit", actor="outside")
 MERGE = Act(kind=Kind.MERGE, name="merge with an outside edit", actor="wukong")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of an upper folder that is a document's version ``number``; ``copy``: it has to stay there."""
+
+    number: int
+    files: Files
+    path: str
+    copy: bool
 
 
 class Checkout:
@@ -43,6 +55,15 @@ class Checkout:
         self._step = step
         """Called with the name of each point between two system calls; tests crash there."""
         self._vacated: list[str] = []
+        self.sources: dict[int, Source] = {}
+        """By document, the file of an overlay that is its newest version already."""
+        self._taken: dict[int, Source] = {}
+        """Of these what has been put in place, so that its name above is free for what it displaced."""
+
+    def forget_sources(self) -> None:
+        """Overlays are done with."""
+        self.sources.clear()
+        self._taken.clear()
 
     def bring(self, documents: Sequence[int]) -> list[Conflict]:
         """Make the files of these documents equal their heads; conflicts and obstacles as data."""
@@ -275,12 +296,24 @@ class Checkout:
         return conflicts
 
     def _stage(self, document: int, state: State) -> None:
+        if (source := self.sources.pop(document, None)) is not None and source.number == self._head(document).number:
+            with suppress(OSError):  # else it is written from the history
+                self._take_over(document, state, source)
+                return
         content = self._store.contents.get(state.content)
         try:
             self._files.stage(state.path, self._temporary(document), state.mode, content)
         except FileExistsError:  # an attempt that failed left something there
             self._rescue(document)
             self._files.stage(state.path, self._temporary(document), state.mode, content)
+
+    def _take_over(self, document: int, state: State, source: Source) -> None:
+        """Give an execution's own file the temporary name: it keeps its times, and no byte is written."""
+        temporary = self._temporary(document)
+        transfer.move(source.files, source.path, self._files, state.path, temporary, copy=source.copy)
+        self._taken[document] = source
+        with self._files.folder_of(state.path) as (parent, _):
+            transfer.clear_set_id(parent, temporary)
 
     def _displaced(self, document: int, placed: Placed, path: str) -> list[Conflict]:
         """Look at what an exchange displaced; an edit that we did not know is recorded first."""
@@ -299,9 +332,19 @@ class Checkout:
             self._put_back(path, temporary)
             self._disk.put(placed)
             raise
-        self._files.drop_temporary(path, temporary)
+        self._let_go(document, path)
         self._step("dropped")
         return conflicts
+
+    def _let_go(self, document: int, path: str) -> None:
+        """Drop a displaced file that a version holds: a name is cheaper to move than a file to remove."""
+        if (source := self._taken.pop(document, None)) is not None and not source.copy:
+            with suppress(OSError, Blocked):
+                transfer.move(
+                    self._files, transfer.beside(path, self._temporary(document)), source.files, source.path
+                )
+                return
+        self._files.drop_temporary(path, self._temporary(document))
 
     def _outside(self, document: int, placed: Placed, found: Found | None) -> tuple[Version, list[Conflict]]:
         """Record what someone did to a file whose placed version we know."""

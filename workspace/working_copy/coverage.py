@@ -8,6 +8,7 @@ from typing import Any
 
 from workspace.records import to_path
 from workspace.store.store import Store
+from workspace.working_copy.outside import BUDGET
 from workspace.working_copy.walk import LARGEST, Skipped
 
 
@@ -57,6 +58,16 @@ def named(store: Store) -> list[str]:
 def largest(store: Store) -> int:
     """The size in bytes of the largest file that is captured."""
     return int(_setting(store, "largest") or LARGEST)
+
+
+def budget(store: Store) -> int:
+    """Bytes of displaced files outside of the history that are kept, at most."""
+    return int(_setting(store, "kept") or BUDGET)
+
+
+def set_budget(store: Store, size: int) -> None:
+    """Keep displaced files up to this many bytes from now on."""
+    _set(store, "kept", str(size))
 
 
 def name(store: Store, paths: Iterable[str]) -> None:

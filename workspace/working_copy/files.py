@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -207,6 +207,17 @@ class Files:
                         left.append(os.path.join(folder, entry.name))
         return found
 
+    def make_folder(self, path: str, mode: int) -> None:
+        """Make a folder, and those above it, unless it is there."""
+        with self._parent(path, create=True) as (parent, name), suppress(FileExistsError):
+            os.mkdir(name, 0o777, dir_fd=parent)
+            os.chmod(name, mode, dir_fd=parent)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder that is empty. OSError where it is not."""
+        with self._parent(path) as (parent, name):
+            os.rmdir(name, dir_fd=parent)
+
     def set_mode(self, path: str, mode: int) -> None:
         """Set a file's permissions without touching its content."""
         with self._parent(path) as (parent, name):
@@ -253,6 +264,10 @@ class Files:
         finally:
             self._stay = False
             self._leave()
+
+    def folder_of(self, path: str, *, create: bool = False) -> AbstractContextManager[tuple[int, bytes]]:
+        """The folder of a path, open while the block runs, and the path's name in it; ``create`` makes it."""
+        return self._parent(path, create=create)
 
     def _leave(self) -> None:
         if self._kept is not None:
@@ -407,23 +422,34 @@ def exchange_works(folder: Path) -> bool:
         os.close(parent)
 
 
-def _renameat2(parent: int, source: bytes, target: bytes, flags: int) -> int:
+def rename_new(here: int, old: bytes, there: int, new: bytes) -> None:
+    """Rename between open folders. FileExistsError where the name is taken; OSError EXDEV across file systems."""
+    _rename(here, old, new, _NOREPLACE, there)
+
+
+def exchange_names(parent: int, name: bytes, other: bytes) -> None:
+    """Swap two names of an open folder. FileNotFoundError where one is missing."""
+    _rename(parent, name, other, _EXCHANGE)
+
+
+def _renameat2(parent: int, source: bytes, target: bytes, flags: int, there: int | None = None) -> int:
     if _LIBC is None:
         return errno.ENOSYS
-    if _LIBC.renameat2(parent, source, parent, target, flags) == 0:
+    if _LIBC.renameat2(parent, source, parent if there is None else there, target, flags) == 0:
         return 0
     return ctypes.get_errno()
 
 
-def _rename(parent: int, source: bytes, target: bytes, flags: int) -> None:
-    error = _renameat2(parent, source, target, flags)
+def _rename(parent: int, source: bytes, target: bytes, flags: int, there: int | None = None) -> None:
+    error = _renameat2(parent, source, target, flags, there)
     if error == 0:
         return
     if error not in (errno.ENOSYS, errno.EINVAL):
         raise OSError(error, os.strerror(error), os.fsdecode(target))
     # No such call here (other systems, some file systems): the nearest portable steps.
     if flags == _NOREPLACE:
-        os.link(source, target, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+        there = parent if there is None else there
+        os.link(source, target, src_dir_fd=parent, dst_dir_fd=there, follow_symlinks=False)
         os.unlink(source, dir_fd=parent)
         return
     aside = source + OLD

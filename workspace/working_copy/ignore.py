@@ -20,6 +20,11 @@ SECRETS = (
     "id_ecdsa*", "id_ed25519*", ".netrc", ".pgpass", ".npmrc", ".pypirc", ".htpasswd", "credentials",
     "credentials.json", "*.kdbx", "*.ovpn", "secrets.y*ml", "service-account*.json",
 )  # fmt: skip
+CACHES = (
+    "__pycache__", "*.pyc", "*.pyo", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox",
+    ".venv", "venv", "node_modules", "target", "dist", ".next", ".gradle", ".cache", ".parcel-cache", ".DS_Store",
+)  # fmt: skip
+"""Names of what a build makes again: neither recorded nor kept, unless an ignore file takes it back in (``!``)."""
 HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", "*.pub")
 
 
@@ -34,6 +39,15 @@ def is_secret(name: str) -> bool:
     if any(fnmatch.fnmatchcase(lower, pattern) for pattern in HARMLESS):
         return False
     return any(fnmatch.fnmatchcase(lower, pattern) for pattern in SECRETS)
+
+
+def is_cache(name: str) -> bool:
+    """Whether a file or folder of this name is a cache or a build, which is only named."""
+    return name in _CACHES or any(fnmatch.fnmatchcase(name, pattern) for pattern in _CACHE_PATTERNS)
+
+
+_CACHES = frozenset(name for name in CACHES if "*" not in name)
+_CACHE_PATTERNS = tuple(name for name in CACHES if "*" in name)
 
 
 class _Level(NamedTuple):

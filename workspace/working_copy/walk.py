@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from workspace.working_copy.files import Stamp
-from workspace.working_copy.ignore import IGNORE_FILES, VERSION_CONTROL, Rules, is_ours, is_secret
+from workspace.working_copy.ignore import IGNORE_FILES, VERSION_CONTROL, Rules, is_cache, is_ours, is_secret
 
-Reason = Literal["ignored", "secret", "too large", "unreadable", "outside", "not a file", "version control"]
+Reason = Literal[
+    "ignored", "cache", "secret", "too large", "unreadable", "outside", "not a file", "version control"
+]  # fmt: skip
 LARGEST = 64 << 20
 """Bytes of the largest file that is captured unless the owner says otherwise."""
 
@@ -88,8 +90,8 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
                 continue
             if entry.is_dir(follow_symlinks=False):
                 wanted = asked or path in wanted_folders or path in named
-                if not wanted and rules.verdict(path, folder=True):
-                    out.skipped.append(Skipped(path, "ignored", None))
+                if not wanted and (why := _ignored(name, rules.verdict(path, folder=True))):
+                    out.skipped.append(Skipped(path, why, None))
                 else:
                     below.append((name, path))
                 continue
@@ -122,9 +124,15 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
 
 def _unwanted(name: str, path: str, rules: Rules, asked: bool) -> Reason | None:
     verdict = rules.verdict(path)
-    if verdict and not asked:
-        return "ignored"
+    if not asked and (why := _ignored(name, verdict)):
+        return why
     return "secret" if verdict is not False and is_secret(name) else None
+
+
+def _ignored(name: str, verdict: bool | None) -> Reason | None:
+    if verdict is not False and is_cache(name):
+        return "cache"
+    return "ignored" if verdict else None
 
 
 def _version_control(entry: os.DirEntry[str], path: str) -> Skipped:

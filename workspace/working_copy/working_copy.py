@@ -15,6 +15,7 @@ from workspace.working_copy import coverage, snapshot
 from workspace.working_copy.files import Stamp
 from workspace.working_copy.folder import Folder
 from workspace.working_copy.git_exclude import exclude_link
+from workspace.working_copy.outside import OutsideFiles
 from workspace.working_copy.recovery import Recovery
 from workspace.working_copy.stat_table import Placed, StatTable
 from workspace.working_copy.walk import Skipped
@@ -41,6 +42,7 @@ class WorkingCopy(Folder):
         self.checkout = Recovery(
             repository.store, self.table, self.files, branch, lambda point: repository.step(point)
         )
+        self.outside = OutsideFiles(repository.store, root, branch, lambda point: repository.step(point))
         self._found: list[Conflict] = []
         """Conflicts found on opening, until a scan has told them."""
         repository.join(self)
@@ -57,6 +59,7 @@ class WorkingCopy(Folder):
         self._found = self.checkout.recover(power_failed=power_failed)
         self.table.take_due()
         self._save()
+        self.outside.recover()
         if power_failed:  # not before: recovery that is cut short has to know of the power failure too
             with store.transaction():
                 store.db.execute("UPDATE working_copy SET power_failed = 0 WHERE branch = ?", (self.branch,))
@@ -69,6 +72,7 @@ class WorkingCopy(Folder):
 
     def abandon(self) -> None:
         self.repository.leave(self)
+        self.outside.close()
         super().close()
 
     def settle(self) -> None:

@@ -1,0 +1,408 @@
+"""Laying in: the changes that an execution made on an overlay become versions, and their files go into the folder.
+
+Nothing is written over what a person did meanwhile. A file below that was not changed since the mount is what the
+execution saw, so its present bytes are the base of the change; else the base is what was recorded at the mount, and
+both changes are merged. What cannot be merged stays the person's, and the execution's text is a version beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from workspace.errors import Conflicted, WorkspaceError
+from workspace.operations.history import History
+from workspace.operations.workspace import Workspace
+from workspace.records import Act, Conflict, Edit, State, Version
+from workspace.store.contents import digest
+from workspace.store.merge import combine
+from workspace.working_copy import changeset, snapshot, transfer
+from workspace.working_copy.changeset import Change, ChangeSet, Upper
+from workspace.working_copy.checkout import Source
+from workspace.working_copy.coverage import budget, largest
+from workspace.working_copy.files import Blocked, Files, Found, Stamp
+from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles
+from workspace.working_copy.stat_table import GRAIN
+from workspace.working_copy.working_copy import WorkingCopy
+
+STAYS = Act(kind="merge", name="what was on disk stays", actor="wukong")
+SLICE = 32
+"""Documents that are recorded in one transaction, at most, but for a group."""
+SLICE_BYTES = 2 << 20
+"""Bytes of theirs, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A change and what was read of it; ``renamed`` is the path that the document had before."""
+
+    change: Change
+    found: Found | None
+    renamed: str | None = None
+
+
+@dataclass(slots=True)
+class Laid:
+    """What a change set became.
+
+    ``beside`` are versions that lost a conflict; ``outside`` is what no version holds, of which ``stuck`` did not go
+    in; ``caches`` are named only; ``refused`` are paths that never go in, such as git's settings.
+    """
+
+    versions: list[Version] = field(default_factory=list)
+    beside: list[Version] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    outside: list[Outside] = field(default_factory=list)
+    caches: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+class LayingIn:
+    """One change set on its way into the folder, in steps that each hold the writer shortly or not at all.
+
+    In this order: ``read`` (a history, any thread); for each part of ``parts``: ``load`` (a history), then ``record``
+    (the writer); then ``intend`` (the writer), ``put`` (any thread) and ``finish`` (the writer). Until ``finish`` is
+    durable the upper folder has to stay: opening goes on from what it holds.
+    """
+
+    def __init__(self, upper: Upper, act: Act, *, seen: dict[str, Stamp] | None = None) -> None:
+        """``act.operation`` is the operation whose work it is; ``seen`` the stamps of a live upper folder."""
+        self.upper = upper
+        self.act = act
+        self.laid = Laid()
+        self.set = ChangeSet(upper)
+        self._seen = seen
+        self._files = Files(upper.folder)
+        self._copy = upper.live or not upper.same_filesystem
+        self._renamed: dict[str, str] = {}
+        self._documents: list[Change] = []
+
+    def close(self) -> None:
+        """Let go of the upper folder."""
+        self._files.close()
+
+    def read(self, history: History) -> ChangeSet:
+        """Read what was changed."""
+        self.set = changeset.read(
+            history.root,
+            self.upper,
+            known=lambda path: history.find(path) is not None,
+            known_below=lambda path: history.store.versions.any_below(path, history.branch.id, history.cursor),
+            largest=largest(history.store),
+            seen=self._seen,
+        )
+        wanted = [change for change in self.set.of("document") if change.kind != "touched"]
+        self._documents, self._renamed = _with_renames(history, self._files, wanted)
+        self.laid.caches = [change.path for change in self.set.of("cache")]
+        self.laid.refused = [change.path for change in self.set.of("refused")]
+        return self.set
+
+    def parts(self) -> list[list[Change]]:
+        """The documents in parts, each group whole."""
+        out: list[list[Change]] = []
+        for part in changeset.slices(self._documents, SLICE):
+            now: list[Change] = []
+            size, group = 0, ""
+            for change in part:
+                if size > SLICE_BYTES and (not change.group or change.group != group):
+                    out.append(now)
+                    now, size = [], 0
+                now.append(change)
+                group = change.group
+                size += change.upper.size if change.upper is not None else 0
+            out.append(now)
+        return [part for part in out if part]
+
+    def load(self, part: Sequence[Change]) -> list[Reading]:
+        """The bytes of a part."""
+        readings = []
+        for change in part:
+            found = None
+            with suppress(OSError, Blocked):
+                found = self._files.read(change.path) if change.kind != "deleted" else None
+            readings.append(Reading(change, found, self._renamed.get(change.path)))
+        return readings
+
+    def record(self, work: Workspace, part: Sequence[Reading]) -> None:
+        """Record a part under the operation and put its files in place. Raises Failed."""
+        laid, checkout = self.laid, _copy_of(work).checkout
+        try:
+            with work.batch():
+                plan = _Plan(work, self.upper)
+                edits = plan.edits(part)
+                laid.conflicts += plan.conflicts
+                if edits:
+                    versions = work.commit(self.act, [edit for edit, _ in edits])
+                    for version, (_, path) in zip(versions, edits, strict=True):
+                        if path is not None and version.exists:
+                            source = Source(version.number, self._files, path, self._copy)
+                            checkout.sources[version.document] = source
+                    laid.versions += versions
+                for edit, head in plan.beside:
+                    laid.beside += self._record_beside(work, edit, head)
+        except Conflicted as error:  # somebody wrote just now: theirs is kept
+            laid.conflicts += error.conflicts
+        finally:
+            checkout.forget_sources()
+
+    def intend(self, work: Workspace) -> list[Outside]:
+        """Record what is changed outside of the history, before any of it moves."""
+        assert self.act.operation is not None
+        source = os.fspath(self.upper.folder.relative_to(work.repository.folder))
+        with work.store.transaction():
+            going = self._going(work)
+            rows = _copy_of(work).outside.intend(self.act.operation, going, source, copied=self._copy)
+            if rows or self.laid.refused or self.laid.caches:
+                detail = note(rows, self.laid.caches, self.laid.refused)
+                work.record(replace(self.act, detail=detail))
+        return rows
+
+    def put(self, work_root: Path, outside: OutsideFiles, rows: Sequence[Outside]) -> list[Outside]:
+        """Put in place what no version holds, and folders and times; the writer is not needed."""
+        root = Files(work_root)
+        try:
+            for path, mode in self.set.folders:
+                with suppress(OSError, Blocked):
+                    root.make_folder(path, mode & 0o777)
+            done = outside.put(rows)
+            for change in self.set.changes:
+                if change.kind == "touched" and change.lower is not None and change.upper is not None:
+                    with suppress(OSError, Blocked):
+                        transfer.set_times(root, change.path, change.lower, change.upper.mtime)
+            for path in sorted(self.set.removed, key=len, reverse=True):
+                with suppress(OSError, Blocked):
+                    root.remove_folder(path)
+            return done
+        finally:
+            root.close()
+
+    def finish(self, work: Workspace, done: Sequence[Outside]) -> Laid:
+        """Remember what became of it, and let go of what does not fit the budget of kept files."""
+        outside = _copy_of(work).outside
+        with work.store.transaction():
+            outside.save(done)
+            gone = outside.evict(budget(work.store))
+            if gone:
+                detail = {"evicted": [[row.operation, row.path, row.bytes] for row in gone[:200]]}
+                work.record(Act(kind="evict", name=f"{len(gone):,} kept files", actor="wukong", detail=detail))
+        outside.drop(gone)
+        self.laid.outside = list(done)
+        self.laid.conflicts += [
+            Conflict(row.path, "somebody else changed it meanwhile; it was left as it is")
+            for row in done
+            if row.state == REFUSED
+        ]
+        return self.laid
+
+    def _going(self, work: Workspace) -> list[Change]:
+        """What goes in outside of the history: not what changed below since the mount, and of git all or nothing."""
+        changes = [change for change in self.set.of("outside", "cache", "git") if change.kind != "touched"]
+        stuck = {change.path for change in changes if not self._is_free(work, change)}
+        groups = {change.group for change in changes if change.group and change.path in stuck}
+        out = []
+        for change in changes:
+            if change.path in stuck or change.group in groups:
+                self.laid.conflicts.append(Conflict(change.path, "somebody else changed it meanwhile"))
+            else:
+                out.append(change)
+        return out
+
+    def _record_beside(self, work: Workspace, edit: Edit, stays: Version) -> list[Version]:
+        """Record a version that lost a conflict, and after it the one that stays."""
+        branch = work.branch.id
+        _, beside = work.repository.record(self.act, [edit], branch=branch)
+        again = Edit(stays.document, stays.path, stays.state, stays.number)
+        act = replace(STAYS, session=self.act.session, parent=self.act.operation)
+        work.repository.record(act, [again], branch=branch)
+        return beside
+
+    def _is_free(self, work: Workspace, change: Change) -> bool:
+        status = _copy_of(work).files.status(change.path)
+        if change.lower is None:
+            return status is None
+        if status is None:
+            return False
+        return Stamp.of(status) == change.lower and status.st_ctime_ns < self.upper.mounted
+
+
+def _with_renames(history: History, upper: Files, documents: Sequence[Change]) -> tuple[list[Change], dict[str, str]]:
+    """Group what vanished with what came with the same content, both uniquely; also the old path by the new one."""
+    gone: dict[bytes, list[Change]] = defaultdict(list)
+    for change in documents:
+        if change.kind == "deleted" and (head := history.find(change.path)) is not None and head.content is not None:
+            gone[history.store.contents.digest_of(head.content)].append(change)
+    if not gone:
+        return list(documents), {}
+    sizes = {change.lower.size for pair in gone.values() for change in pair if change.lower is not None}
+    came: dict[bytes, list[Change]] = defaultdict(list)
+    for change in documents:
+        if change.kind == "created" and change.upper is not None and change.upper.size in sizes:
+            with suppress(OSError, Blocked):
+                if (found := upper.read(change.path)) is not None:
+                    came[digest(found.data)].append(change)
+    renamed = {
+        came[name][0].path: olds[0].path
+        for name, olds in gone.items()
+        if len(olds) == 1 and len(came.get(name, ())) == 1
+    }
+    groups = {path: new for new, old in renamed.items() for path in (new, old)}
+    grouped = [
+        replace(change, group=change.group or f"rename {groups[change.path]}") if change.path in groups else change
+        for change in documents
+    ]
+    return grouped, renamed
+
+
+def note(
+    rows: Sequence[Outside], caches: Sequence[str], refused: Sequence[str], most: int = 200
+) -> dict[str, object]:
+    """For an entry's detail: what an operation changed outside of the history, at most so many of each."""
+    shown = [row for row in rows if row.reason != "cache"]
+    out: dict[str, object] = {}
+    if shown:
+        out["outside"] = [[row.path, row.change, row.reason] for row in shown[:most]]
+    for key, paths in (("caches", caches), ("refused", refused)):
+        if paths:
+            out[key] = list(paths[:most])
+    counts = {"outside": len(shown), "caches": len(caches), "refused": len(refused)}
+    if any(count > most for count in counts.values()):
+        out["counts"] = counts
+    return out
+
+
+Planned = tuple[Edit, str | None]
+"""An edit, and the path in the upper folder of what is put in place for it as it is."""
+
+
+def _copy_of(work: Workspace) -> WorkingCopy:
+    if work.copy is None:
+        raise WorkspaceError(f"Branch {work.branch.name} has no folder here.")
+    return work.copy
+
+
+class _Plan:
+    """Turns changes into edits, within the transaction that records them."""
+
+    def __init__(self, work: Workspace, upper: Upper) -> None:
+        self._work = work
+        self._copy = _copy_of(work)
+        self._upper = upper
+        self._taken: set[int] = set()
+        self.conflicts: list[Conflict] = []
+        self.beside: list[tuple[Edit, Version]] = []
+        """What lost a conflict, and the version that stays."""
+
+    def edits(self, part: Sequence[Reading]) -> list[Planned]:
+        """The edits of a part; a group with a conflict has none."""
+        groups: dict[str, list[Reading]] = {}
+        for number, reading in enumerate(part):
+            groups.setdefault(reading.change.group or f"\0{number}", []).append(reading)
+        return [edit for group in groups.values() for edit in self._group(group)]
+
+    def _group(self, group: Sequence[Reading]) -> list[Planned]:
+        before = len(self.beside)
+        edits: list[Planned] = []
+        conflicts: list[Conflict] = []
+        gone = {reading.renamed for reading in group}
+        for reading in group:
+            if reading.change.path in gone:
+                continue  # it is the same document, which has moved
+            try:
+                edit = self._edit(reading)
+            except (Blocked, OSError) as error:
+                edit = Conflict(reading.change.path, str(error).rstrip("."))
+            if isinstance(edit, Conflict):
+                conflicts.append(edit)
+            elif edit is not None:
+                edits.append(edit)
+        self.conflicts += conflicts
+        if not conflicts or len(group) == 1:
+            return edits
+        del self.beside[before:]
+        told = {conflict.path for conflict in conflicts}
+        rest = [reading.change.path for reading in group if reading.change.path not in told]
+        self.conflicts += [Conflict(path, "it belongs together with what could not go in") for path in rest]
+        return []
+
+    def _edit(self, reading: Reading) -> Planned | Conflict | None:
+        change, found, work = reading.change, reading.found, self._work
+        if change.kind != "deleted" and found is None:
+            return Conflict(change.path, "it was gone before it could be read")
+        if reading.renamed is not None and found is not None:
+            return self._renamed(reading, reading.renamed, found)
+        status = self._copy.files.status(change.path)
+        if change.kind == "created":
+            return self._created(reading, found, there=status is not None)
+        untouched = status is not None and status.st_ctime_ns < self._upper.mounted - GRAIN
+        self._copy.notice(change.path)
+        head = work.find(change.path)
+        if head is None:
+            if change.kind == "deleted":
+                return None  # both removed it
+            return Conflict(change.path, "it was deleted meanwhile, and edited on the other side")
+        base = head if untouched else work.head(head.document, cursor=self._upper.entry)
+        if base is None or not base.exists:
+            base = None
+        theirs = self._state(change.path, found, head) if found is not None else None
+        if base is None:
+            return self._lost(head, theirs, None, "it appeared meanwhile too")
+        combined = combine(work.store.contents, base.state, head.state, theirs, head.document)
+        if combined.conflicts:
+            return self._lost(head, theirs, base.number, combined.conflicts[0].reason, combined.conflicts[0].line)
+        if combined.state == head.state:
+            return None
+        edit = Edit(
+            head.document, combined.state.path if combined.state else change.path, combined.state, head.number
+        )
+        return edit, change.path if combined.state == theirs else None
+
+    def _created(self, reading: Reading, found: Found | None, *, there: bool) -> Planned | Conflict | None:
+        path, work = reading.change.path, self._work
+        assert found is not None
+        if there:
+            self._copy.notice(path)
+        head = work.find(path)
+        if head is not None:
+            theirs = self._state(path, found, head)
+            if head.state == theirs:
+                return None
+            return self._lost(head, theirs, None, "it was created meanwhile too")
+        if there:
+            return Conflict(path, "something else is there")
+        document, parent = snapshot.continued(work.store, path, work.branch.id)
+        if document in self._taken:
+            document, parent = None, None
+        elif document is not None:
+            self._taken.add(document)
+        before = work.store.versions.get(document, parent) if document is not None and parent is not None else None
+        return Edit(document, path, self._state(path, found, before), parent), path
+
+    def _renamed(self, reading: Reading, old: str, found: Found) -> Planned | Conflict | None:
+        work, path = self._work, reading.change.path
+        if self._copy.files.status(path) is not None:
+            return Conflict(path, "it was created meanwhile too")
+        self._copy.notice(old)
+        head = work.find(old)
+        if head is None:
+            return self._created(replace(reading, renamed=None), found, there=False)
+        state = head.state
+        assert state is not None
+        if not work.store.contents.holds(state.content, found.data):
+            return Conflict(path, f"{old} was edited meanwhile, and moved here on the other side", head.document)
+        self._taken.add(head.document)
+        return Edit(head.document, path, State(path, found.mode, state.content), head.number), path
+
+    def _state(self, path: str, found: Found, before: Version | None) -> State:
+        """What was read, as a document's state; its bytes are stored."""
+        return State(path, found.mode, self._work.store.contents.put(found.data, before.content if before else None))
+
+    def _lost(
+        self, head: Version, theirs: State | None, base: int | None, reason: str, line: int | None = None
+    ) -> Conflict:
+        if theirs is not None:
+            self.beside.append((Edit(head.document, head.path, theirs, base), head))
+        return Conflict(head.path, reason, head.document, line)

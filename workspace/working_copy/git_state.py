@@ -1,0 +1,180 @@
+"""What of a git repository goes into the folder when a command has changed it: its work, never its settings.
+
+Git runs what its configuration and hooks say, outside of any sandbox and as the person. So objects, refs, logs, HEAD,
+the index and the state of a merge or rebase go in; config, hooks, info and what leads elsewhere do not, but for a
+config whose every change is harmless. Source: gitrepository-layout(5), git-config(1).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from workspace.working_copy.files import Stamp
+
+_FOLDERS = ("objects", "refs", "logs", "rebase-merge", "rebase-apply", "sequencer")
+_FILES = frozenset({
+    "HEAD", "ORIG_HEAD", "FETCH_HEAD", "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "MERGE_RR", "AUTO_MERGE",
+    "SQUASH_MSG",
+    "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "BISECT_LOG", "BISECT_START", "BISECT_TERMS", "BISECT_NAMES",
+    "COMMIT_EDITMSG", "packed-refs", "index", "shallow",
+})  # fmt: skip
+_NEW_REPOSITORY = frozenset({"description", "branches", "info/exclude", "info"})
+"""What ``git init`` writes beside these; it says nothing, so it goes in with a new repository."""
+_HARMLESS = (
+    re.compile(r"branch\.[^\n]*\.(remote|merge|rebase)"),
+    re.compile(r"remote\.[^\n]*\.(url|fetch)"),
+    re.compile(r"user\.(name|email)"),
+    re.compile(
+        r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|symlinks|precomposeunicode)"
+    ),
+    re.compile(r"init\.defaultbranch"),
+)
+_UNSAFE_URL = re.compile(r"^\s*(ext::|fd::|-)|!", re.IGNORECASE)
+_SECTION = re.compile(r'^\s*\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]\s*(.*)$')
+_SETTING = re.compile(r"^\s*([A-Za-z][A-Za-z0-9-]*)\s*(?:=(.*))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class GitChange:
+    """A change below a ``.git`` folder, and whether it goes in. ``repository`` is the path of that folder."""
+
+    path: str
+    kind: Literal["created", "edited", "deleted"]
+    goes_in: bool
+    repository: str
+    lower: Stamp | None
+    upper: Stamp | None
+    mode: int
+
+
+def changes(above: bytes, below: bytes | None, repository: str) -> list[GitChange]:
+    """The changes to one repository, objects first and refs last; ``below`` is None for a new one."""
+    found = list(_changes(above, below, "", repository, below is None))
+    if below is None and any(not change.goes_in for change in found if "/hooks/" not in change.path):
+        found = [_refused(change) for change in found]  # a repository without its settings is none
+    return sorted(found, key=lambda change: (_rank(change.path[len(repository) + 1 :]), change.path))
+
+
+def _changes(above: bytes, below: bytes | None, inner: str, repository: str, new: bool) -> Iterator[GitChange]:
+    with os.scandir(above) as listing:
+        entries = sorted(listing, key=lambda entry: entry.name)
+    opaque = below is not None and _is_opaque(above)
+    for entry in entries:
+        name = f"{inner}/{os.fsdecode(entry.name)}" if inner else os.fsdecode(entry.name)
+        status = entry.stat(follow_symlinks=False)
+        under = below + b"/" + entry.name if below is not None else None
+        lower = _status(under) if under is not None else None
+        if stat.S_ISDIR(status.st_mode):
+            inside = under if lower is not None and stat.S_ISDIR(lower.st_mode) else None
+            yield from _changes(entry.path, inside, name, repository, new)
+            continue
+        stamp = Stamp.of(lower) if lower is not None else None
+        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+            if stamp is not None and not _is_lock(name):
+                goes_in = _goes_in(name, new) and not name.startswith("objects/")
+                if not goes_in and name.startswith("objects/"):
+                    continue  # objects are only added: what became unreachable harms nobody
+                yield GitChange(f"{repository}/{name}", "deleted", goes_in, repository, stamp, None, 0)
+            continue
+        if _is_lock(name):
+            continue
+        if lower is not None and under is not None and _same(entry.path, status, under, lower):
+            continue
+        goes_in = stat.S_ISREG(status.st_mode) and (
+            _goes_in(name, new) or _is_harmless(name, entry.path, under, lower)
+        )
+        if name.startswith("objects/") and lower is not None:
+            continue
+        kind: Literal["created", "edited"] = "edited" if lower is not None else "created"
+        yield GitChange(f"{repository}/{name}", kind, goes_in, repository, stamp, Stamp.of(status), status.st_mode)
+    if opaque and below is not None:
+        for name_ in sorted(set(os.listdir(below)) - {entry.name for entry in entries}):
+            lower = _status(below + b"/" + name_)
+            if lower is not None and not stat.S_ISDIR(lower.st_mode) and not inner.startswith("objects"):
+                path = f"{repository}/{inner}/{os.fsdecode(name_)}"
+                yield GitChange(path, "deleted", _goes_in(f"{inner}/x", new), repository, Stamp.of(lower), None, 0)
+
+
+def _goes_in(name: str, new: bool) -> bool:
+    top, _, rest = name.partition("/")
+    if top == "objects" and rest.startswith("info/alternates"):
+        return False
+    return (top in _FOLDERS and bool(rest)) or name in _FILES or (new and name in _NEW_REPOSITORY)
+
+
+def _is_harmless(name: str, above: bytes, below: bytes | None, lower: os.stat_result | None) -> bool:
+    """Whether a config differs from the one below only in settings that run and lead to nothing."""
+    if name != "config":
+        return False
+    try:
+        with open(above, "rb") as file:
+            after = settings(file.read(1 << 20).decode("utf-8", "surrogateescape"))
+        before: list[tuple[str, str]] = []
+        if below is not None and lower is not None:
+            with open(below, "rb") as file:
+                before = settings(file.read(1 << 20).decode("utf-8", "surrogateescape"))
+    except (OSError, ValueError):
+        return False
+    changed = [s for s in after if s not in before] + [s for s in before if s not in after]
+    return all(
+        any(rule.fullmatch(key) for rule in _HARMLESS) and not _UNSAFE_URL.search(value) for key, value in changed
+    )
+
+
+def settings(text: str) -> list[tuple[str, str]]:
+    """A config as ``(section.subsection.key, value)``; ValueError for a line that is not understood."""
+    section, found = "", []
+    for line in text.splitlines():
+        if (match := _SECTION.match(line)) is not None:
+            name = match[1].lower()
+            section = f"{name}.{match[2]}" if match[2] is not None else name
+            line = match[3]
+        if not line.strip() or line.lstrip().startswith(("#", ";")):
+            continue
+        if (setting := _SETTING.match(line)) is None or not section or line.rstrip().endswith("\\"):
+            raise ValueError(line)
+        found.append((f"{section}.{setting[1].lower()}", (setting[2] or "").strip()))
+    return found
+
+
+def _rank(name: str) -> int:
+    """Objects before what names them, HEAD and the index last."""
+    if name.startswith("objects/"):
+        return 0
+    return 2 if name in ("HEAD", "index") else 1
+
+
+def _refused(change: GitChange) -> GitChange:
+    return GitChange(change.path, change.kind, False, change.repository, change.lower, change.upper, change.mode)
+
+
+def _is_lock(name: str) -> bool:
+    return name.endswith(".lock")
+
+
+def _status(path: bytes) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _is_opaque(folder: bytes) -> bool:
+    for name in ("user.overlay.opaque", "trusted.overlay.opaque"):
+        with suppress(OSError, AttributeError):
+            if os.getxattr(folder, name, follow_symlinks=False) == b"y":
+                return True
+    return False
+
+
+def _same(above: bytes, status: os.stat_result, below: bytes, lower: os.stat_result) -> bool:
+    if not (stat.S_ISREG(status.st_mode) and stat.S_ISREG(lower.st_mode)) or status.st_size != lower.st_size:
+        return False
+    with open(above, "rb") as one, open(below, "rb") as other:
+        return one.read() == other.read()

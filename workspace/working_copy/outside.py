@@ -1,0 +1,348 @@
+"""What lies outside of the history: put in place by name, what it displaces kept, and brought back on undo.
+
+Ignored files, likely secrets, what is too large, git's state: no version holds them. A change to one is a row in the
+table ``outside``, committed before anything moves, and then three renames: what comes in gets a temporary name beside
+its target, the two are exchanged, and what was displaced moves to the folder of kept files under the row's number.
+Each step can be told from the inodes, so that opening finishes what a crash cut short.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workspace.records import to_path
+from workspace.store.store import Store
+from workspace.working_copy import transfer
+from workspace.working_copy.changeset import Change
+from workspace.working_copy.files import TEMPORARY, Blocked, Files, Stamp, rename_new
+
+BUDGET = 2 << 30
+"""Bytes of displaced files that are kept, at most, unless the owner says otherwise."""
+KEPT = "kept"
+"""The folder of the store with the displaced files, each named by the number of its row."""
+INTENDED, DONE, EVICTED, RETURNED, REFUSED = range(5)
+"""States of a row: about to happen; happened; what it displaced was let go; was brought back; did not go in."""
+CREATED, EDITED, DELETED = range(3)
+_KINDS = {"created": CREATED, "edited": EDITED, "deleted": DELETED}
+_NAMES = ("created", "edited", "deleted")
+_COLUMNS = (
+    "o.id, o.operation, p.name, o.change, o.reason, o.source, o.copied, o.before, o.bytes, o.size, o.mtime, o.ctime,"
+    " o.inode, o.at, o.state"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM outside o JOIN path p ON p.id = o.path"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """One change to what no version holds. ``bytes`` is the size of what was displaced and is kept, ``at`` in ns.
+
+    ``source`` is where what comes in lies below the store; ``before`` the inode that it displaces; ``after`` the
+    stamp of what was put in place.
+    """
+
+    id: int
+    operation: int
+    path: str
+    change: str
+    reason: str
+    source: str | None
+    copied: bool
+    before: int | None
+    bytes: int
+    after: Stamp | None
+    at: int
+    state: int
+
+    @property
+    def held(self) -> bool:
+        """Whether what it displaced can be brought back, or nothing had to be kept."""
+        return self.state == DONE
+
+
+class OutsideFiles:
+    """The table and folder of kept files of one store, for one working copy."""
+
+    def __init__(self, store: Store, root: Path, branch: int, step: Callable[[str], None] = lambda _: None) -> None:
+        """``root`` is the folder of the working copy; tests crash where ``step`` is called."""
+        assert store.folder is not None
+        self._store = store
+        self._branch = branch
+        self._files = Files(root)
+        self._step = step
+        self._folder = store.folder
+        self._mark = TEMPORARY + b"outside-%d"
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._files.close()
+
+    # -- reading
+
+    def of(self, operations: Iterable[int]) -> list[Outside]:
+        """What operations changed outside of the history, oldest first."""
+        wanted = sorted(set(operations))
+        found: list[Outside] = []
+        for at in range(0, len(wanted), 500):
+            part = wanted[at : at + 500]
+            marks = ",".join("?" * len(part))
+            found += map(
+                _row, self._store.db.execute(f"{_SELECT} WHERE o.operation IN ({marks}) ORDER BY o.id", part)
+            )
+        return found
+
+    def kept(self) -> int:
+        """Bytes of displaced files that are kept now."""
+        (total,) = self._store.db.execute("SELECT sum(bytes) FROM outside WHERE state = 1").fetchone()
+        return int(total or 0)
+
+    # -- putting in place
+
+    def intend(self, operation: int, changes: Sequence[Change], source: str, *, copied: bool) -> list[Outside]:
+        """In the open transaction: these changes are about to be put in place from below ``source``; their rows."""
+        ids = []
+        for change in changes:
+            incoming = None if change.kind == "deleted" else f"{source}/{change.path}"
+            before = change.lower.inode if change.lower is not None else None
+            ids.append(
+                self._insert(
+                    operation, change.path, _KINDS[change.kind], str(change.reason), incoming, copied, before
+                )
+            )
+        return [self._get(id_) for id_ in ids]
+
+    def put(self, rows: Sequence[Outside]) -> list[Outside]:
+        """Carry out intended rows; their state after it. What a cache displaces is let go.
+
+        It needs no database, so that no transaction waits for it: what became of each row is saved with the next one.
+        """
+        (self._folder / KEPT).mkdir(mode=0o700, exist_ok=True)
+        kept = Files(self._folder)
+        try:
+            return [self._put(row, kept) for row in rows]
+        finally:
+            kept.close()
+
+    def recover(self) -> list[Outside]:
+        """Finish what a crash cut short; the rows that were finished."""
+        found = self._store.db.execute(
+            f"{_SELECT} JOIN entry e ON e.id = o.operation WHERE o.state = ? AND e.branch = ? ORDER BY o.id",
+            (INTENDED, self._branch),
+        ).fetchall()
+        done = self.put([_row(row) for row in found]) if found else []
+        with self._store.transaction():
+            self.save(done)
+        return done
+
+    def save(self, rows: Sequence[Outside]) -> None:
+        """In the open transaction: remember what became of rows."""
+        for row in rows:
+            stamp = row.after or (None,) * 4
+            size, mtime, ctime, inode = stamp
+            self._store.db.execute(
+                "UPDATE outside SET bytes = ?, size = ?, mtime = ?, ctime = ?, inode = ?, at = ?, state = ?"
+                " WHERE id = ?",
+                (row.bytes, size, mtime, ctime, inode, row.at, row.state, row.id),
+            )
+
+    # -- taking back
+
+    def plan_back(self, operations: Iterable[int]) -> tuple[list[Outside], list[tuple[Outside, str]]]:
+        """What of operations can be taken back, newest first, and what cannot and why."""
+        ready, stuck = [], []
+        shown: set[str] = set()
+        for row in reversed([row for row in self.of(operations) if row.state in (DONE, EVICTED)]):
+            reason = None if row.path in shown else self._changed_since(row)
+            if row.state == EVICTED and row.change != "created":
+                reason = "what was there before is no longer held"
+            if reason is None:
+                shown.add(row.path)
+                ready.append(row)
+            else:
+                stuck.append((row, reason))
+        return ready, stuck
+
+    def intend_back(self, operation: int, rows: Sequence[Outside]) -> list[Outside]:
+        """In the open transaction: the opposite of these rows is about to happen, as work of ``operation``."""
+        ids = []
+        for row in rows:
+            change = {CREATED: DELETED, EDITED: EDITED, DELETED: CREATED}[_KINDS[row.change]]
+            source = None if change == DELETED else f"{KEPT}/{row.id}"
+            before = row.after.inode if row.after is not None else None
+            ids.append(self._insert(operation, row.path, change, row.reason, source, False, before))
+            self._store.db.execute("UPDATE outside SET state = ? WHERE id = ?", (RETURNED, row.id))
+        return [self._get(id_) for id_ in ids]
+
+    # -- the budget
+
+    def evict(self, budget: int = BUDGET) -> list[Outside]:
+        """In the open transaction: let go of the oldest kept files until the rest fits; what was let go.
+
+        Their bytes are removed by ``drop`` once the transaction is durable.
+        """
+        over, gone = self.kept() - budget, []
+        if over <= 0:
+            return []
+        for row in map(
+            _row, self._store.db.execute(f"{_SELECT} WHERE o.state = 1 AND o.bytes > 0 ORDER BY o.id").fetchall()
+        ):
+            if over <= 0:
+                break
+            over -= row.bytes
+            gone.append(row)
+            self._store.db.execute("UPDATE outside SET state = ? WHERE id = ?", (EVICTED, row.id))
+        return gone
+
+    def drop(self, rows: Sequence[Outside]) -> None:
+        """Remove the kept bytes of rows that were let go."""
+        kept = Files(self._folder)
+        try:
+            for row in rows:
+                with suppress(OSError), kept.folder_of(f"{KEPT}/{row.id}") as (parent, name):
+                    transfer.remove(parent, name)
+        finally:
+            kept.close()
+
+    # -- inside
+
+    def _insert(
+        self,
+        operation: int,
+        path: str,
+        change: int,
+        reason: str,
+        source: str | None,
+        copied: bool,
+        before: int | None,
+    ) -> int:
+        cursor = self._store.db.execute(
+            "INSERT INTO outside (operation, path, change, reason, source, copied, before, bytes, at, state)"
+            " VALUES (?,?,?,?,?,?,?,0,?,0) RETURNING id",
+            (
+                operation, self._store.versions.path_id(path), change, reason,
+                None if source is None else os.fsencode(source), copied, before, time.time_ns(),
+            ),
+        )  # fmt: skip
+        return int(cursor.fetchone()[0])
+
+    def _get(self, id_: int) -> Outside:
+        return _row(self._store.db.execute(f"{_SELECT} WHERE o.id = ?", (id_,)).fetchone())
+
+    def _put(self, row: Outside, store: Files) -> Outside:
+        name = self._mark % row.id
+        try:
+            self._bring(row, store, name)
+            self._swap(row, name)
+        except (OSError, Blocked):
+            with suppress(OSError, Blocked):  # what was on its way goes back, and what is there stays
+                self._return(row, store, name)
+            return _became(row, REFUSED)
+        size = 0
+        if transfer.status(self._files, row.path, name) is not None:
+            if row.reason != "cache":
+                size = transfer.measure(self._files, row.path, name)[0]
+                with suppress(FileExistsError):
+                    transfer.move(self._files, transfer.beside(row.path, name), store, f"{KEPT}/{row.id}")
+            with self._files.folder_of(row.path) as (parent, _):
+                transfer.remove(parent, name)
+            self._step("kept")
+        elif transfer.status(store, f"{KEPT}/{row.id}") is not None:  # a crash came just after
+            size = transfer.measure(store, f"{KEPT}/{row.id}")[0]
+        there = transfer.status(self._files, row.path)
+        after = Stamp.of(there) if there is not None and row.change != "deleted" else None
+        return _became(row, DONE, size, after)
+
+    def _bring(self, row: Outside, store: Files, name: bytes) -> None:
+        """Give what comes in the temporary name beside its target, unless it has it or is in place already."""
+        if row.source is None or transfer.status(self._files, row.path, name) is not None:
+            return
+        incoming = transfer.status(store, row.source)
+        if incoming is None:
+            return
+        if row.copied and row.change == "created" and transfer.status(self._files, row.path) is not None:
+            return
+        transfer.move(store, row.source, self._files, row.path, name, copy=row.copied)
+        with self._files.folder_of(row.path) as (parent, _):
+            transfer.clear_set_id(parent, name)
+        self._step("brought")
+
+    def _swap(self, row: Outside, name: bytes) -> None:
+        """Put what came in where it belongs; what was there has the temporary name after it."""
+        waiting = transfer.status(self._files, row.path, name)
+        if row.change == "created":
+            if waiting is not None:
+                with self._files.folder_of(row.path) as (parent, target):
+                    rename_new(parent, name, parent, target)
+                self._step("created")
+        elif row.change == "deleted":
+            there = transfer.status(self._files, row.path)
+            if waiting is None and there is not None and there.st_ino == row.before:
+                with self._files.folder_of(row.path) as (parent, target):
+                    rename_new(parent, target, parent, name)
+                self._step("displaced")
+        elif waiting is not None and waiting.st_ino != row.before:
+            transfer.exchange(self._files, row.path, name)
+            self._step("exchanged")
+
+    def _return(self, row: Outside, store: Files, name: bytes) -> None:
+        """Undo a step that could not be finished: what came in goes back to where it came from."""
+        if row.source is None or transfer.status(self._files, row.path, name) is None:
+            return
+        if row.copied:
+            with self._files.folder_of(row.path) as (parent, _):
+                transfer.remove(parent, name)
+        else:
+            transfer.move(self._files, transfer.beside(row.path, name), store, row.source)
+
+    def _changed_since(self, row: Outside) -> str | None:
+        """Why what a row put in place cannot be taken back; None where it is as it was left."""
+        there = transfer.status(self._files, row.path)
+        if row.change == "deleted":
+            return "something is there again" if there is not None else None
+        if there is None:
+            return "it is gone"
+        if row.after is None or there.st_ino != row.after.inode:
+            return "it was replaced meanwhile"
+        if stat.S_ISDIR(there.st_mode):
+            later = transfer.measure(self._files, row.path)[1] > row.at
+            return "something in it was changed meanwhile" if later else None
+        same = (there.st_size, there.st_mtime_ns) == (row.after.size, row.after.mtime)
+        return None if same else "it was changed meanwhile"
+
+
+def unkeepable(files: Files, changes: Sequence[Change], budget: int = BUDGET) -> list[tuple[str, int]]:
+    """The paths, with their bytes, that changes would displace and that are more than may be kept."""
+    out = []
+    for change in changes:
+        if change.treatment in ("outside", "git") and change.lower is not None:
+            size = transfer.measure(files, change.path)[0] if change.folder else change.lower.size
+            if size > budget:
+                out.append((change.path, size))
+    return out
+
+
+def kept_folder(store: Path) -> Path:
+    """Where a store keeps displaced files."""
+    return store / KEPT
+
+
+def _became(row: Outside, state: int, size: int = 0, after: Stamp | None = None) -> Outside:
+    return Outside(
+        row.id, row.operation, row.path, row.change, row.reason, row.source, row.copied, row.before, size, after,
+        time.time_ns(), state,
+    )  # fmt: skip
+
+
+def _row(row: Sequence[Any]) -> Outside:
+    id_, operation, path, change, reason, source, copied, before, size, *stamp, at, state = row
+    after = None if stamp[3] is None else Stamp(*stamp)
+    incoming = None if source is None else os.fsdecode(source)
+    return Outside(
+        id_, operation, to_path(path), _NAMES[change], reason, incoming, bool(copied), before, size, after, at, state
+    )
