@@ -29,7 +29,7 @@ UNUSED = (
     " UNION SELECT ifnull(payload, 0) FROM entry UNION SELECT ifnull(base, 0) FROM content)"
 )
 """Contents of fits that came to nothing: nobody misses them."""
-KNOWLEDGE = {"meta", "disk", "pending", "working_copy"}
+KNOWLEDGE = {"meta", "disk", "pending", "working_copy", "outside"}
 """What we know of the folder and the machine; losing it costs a second look."""
 
 
@@ -328,7 +328,7 @@ def test_a_missing_page_of_any_table_is_found(folder_with_a_past: Path) -> None:
     back = keep(folder_with_a_past)
     with edited(folder_with_a_past) as db:
         known = {
-            root - 1 for name, root in db.execute("SELECT name, rootpage FROM sqlite_schema") if name in KNOWLEDGE
+            root - 1 for name, root in db.execute("SELECT tbl_name, rootpage FROM sqlite_schema") if name in KNOWLEDGE
         }
     database = (folder_with_a_past / ".wukong").readlink() / FILE
     whole = database.read_bytes()
