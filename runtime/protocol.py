@@ -86,8 +86,16 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """Record what others changed in the folder; answered once that is done with ``{"watching", "why"}``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """Answered with ``{"pid", "version", "clients", "running": [session], "since"}``."""
+    """Answered with ``{"pid", "version", "clients", "running": [session], "since", "watching", "why"}``.
+
+    ``watching`` is how edits from outside are seen: ``live``, ``polling`` or ``off``; ``why`` it is not live.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class Stop:
     idle: bool = False
 
 
-Command = Attach | Open | Prompt | Interrupt | Hold | Answer | Act | Status | Stop
+Command = Attach | Open | Prompt | Interrupt | Hold | Answer | Act | Refresh | Status | Stop
 
 # -- events and replies
 
@@ -145,7 +153,7 @@ class Reply:
 
 _TYPES: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Attach, Open, Prompt, Interrupt, Hold, Answer, Act, Status, Stop, Advanced, Delta, Reply)
+    for kind in (Attach, Open, Prompt, Interrupt, Hold, Answer, Act, Refresh, Status, Stop, Advanced, Delta, Reply)
 }
 
 

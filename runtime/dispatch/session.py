@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -40,6 +41,10 @@ class SessionHost(Protocol):
 
     async def read(self, query: Callable[[History], T]) -> T:
         """Run a query beside the writer."""
+        ...
+
+    def still(self) -> AbstractAsyncContextManager[None]:
+        """Inside, what changes in the folder is not recorded as seen from outside: who changes it says so."""
         ...
 
     async def approve(self, cause: Cause, capability: str, arguments: Mapping[str, Any]) -> tuple[Allowed, str]:

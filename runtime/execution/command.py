@@ -54,7 +54,13 @@ async def recorded(
     ``execute`` gets a scratch folder; ``note`` is added to what is told. Interrupted, it
     still records what was changed.
     """
+    async with invocation.session.host.still():  # else its changes could be taken for somebody else's
+        return await _ended_by_scan(invocation, execute, note)
 
+
+async def _ended_by_scan(
+    invocation: Invocation, execute: Callable[[Path], Awaitable[Ran]], note: Callable[[], str]
+) -> Result:
     def finish(outcome: Outcome, text: str, whole: bytes | None, status: int | None) -> Callable[[Workspace], Result]:
         def record(work: Workspace) -> Result:
             versions = list(work.scan(invocation.part).versions)

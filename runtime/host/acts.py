@@ -57,6 +57,7 @@ def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, 
         "files": scanned.files,
         "bytes": scanned.bytes,
         "versions": made_by(scanned.versions),
+        "seen": [{"operation": v.operation, **made_by([v])[0]} for v in by_path(scanned.claimed)],
         "skipped": [asdict(skipped) for skipped in scanned.skipped],
         "conflicts": [{"path": c.path, "line": c.line, "reason": c.reason} for c in scanned.conflicts],
         "begun": {"root": str(work.root), "folder": str(work.folder)} if first else None,
@@ -150,7 +151,7 @@ def _moment(work: Workspace, cursor: int) -> str:
 
 def _covered(work: Workspace, operations: Sequence[Operation]) -> str:
     """Why there is nothing to take out of the documents, in one sentence."""
-    family = [member for operation in operations for member in work.store.journal.family(operation.id)]
+    family = [member for operation in operations for member in undo.family(work, operation)]
     names = " and ".join(f"op:{operation.id} {label(operation)}" for operation in operations)
     if not undo.edited(work, family):
         return f"{names} changed no document."

@@ -6,8 +6,8 @@ import asyncio
 import getpass
 import json
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from runtime.dispatch.policy import Policy
 from runtime.dispatch.session import Allowed, Conversation, Session
 from runtime.host import acts
 from runtime.host.toolset import toolset
+from runtime.host.watching import Watching
 from runtime.log import logger, where
 from runtime.models.base import Model
 from runtime.models.choose import choose
@@ -28,8 +29,12 @@ from runtime.protocol import Advanced, Command, Event
 from runtime.usage import meter
 from runtime.usage.budget import Budget, trusted
 from workspace import Act, History, NotFound, Workspace, WorkspaceError
+from workspace.errors import NeedsConsent
 from workspace.kinds import Kind, Outcome
 from workspace.operations.aio import Reader, Writer
+from workspace.operations.workspace import check_not_too_wide
+from workspace.working_copy.checkout import WATCHED
+from workspace.working_copy.working_copy import Scanned
 
 T = TypeVar("T")
 Chooser = Callable[[str | None], Model]
@@ -47,12 +52,14 @@ class _Approval:
 class Sessions:
     """One workspace's sessions, the only writer among them; see runtime.host.core.Core.
 
-    ``choose`` makes the model of a name; ``principal`` is on whose behalf things happen.
+    ``choose`` makes the model of a name; ``principal`` is on whose behalf things happen;
+    with ``watch`` what others change in the folder is recorded soon after.
     """
 
     def __init__(
-        self, root: Path, store: Path | None = None, *, choose: Chooser = choose, principal: str | None = None
-    ) -> None:
+        self, root: Path, store: Path | None = None, *, choose: Chooser = choose, principal: str | None = None,
+        watch: bool = True,
+    ) -> None:  # fmt: skip
         self.root = root.resolve()
         self.principal = principal or _person()
         self._choose = choose
@@ -63,6 +70,8 @@ class Sessions:
         self._approvals: dict[int, _Approval] = {}
         self._listeners: list[Callable[[Event], None]] = []
         self._texts: dict[int, str] = {}
+        self._watch = watch and os.environ.get("WUKONG_WATCH") != "off"
+        self._watching = Watching(self.root, self._snapshot)
         self._resuming = asyncio.Lock()
         self._entry = 0
 
@@ -77,9 +86,12 @@ class Sessions:
             await self._writer.__aexit__(None, None, None)
             raise
         self._entry = await self.read(lambda history: history.cursor)
+        if self._watch:
+            self._watching.start()
 
     async def close(self) -> None:
         """Interrupt what runs, record it and let go of the workspace."""
+        await self._watching.close()
         running = [session.running for session in self._sessions.values() if session.running]
         for session in self._sessions.values():
             session.queue.clear()
@@ -108,9 +120,16 @@ class Sessions:
             case protocol.Answer():
                 return self._answer(command)
             case protocol.Act(name=name, arguments=arguments):
-                return await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
+                done = await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
+                if name == "scan":
+                    self._watching.stale()  # it may say what is captured
+                return done
+            case protocol.Refresh():
+                await self._watching.refresh()
+                return self._seen()
             case protocol.Status():
-                return {"pid": os.getpid(), "running": [s.name for s in self._sessions.values() if s.busy]}
+                return {"pid": os.getpid(), "running": [s.name for s in self._sessions.values() if s.busy],
+                        **self._seen()}  # fmt: skip
             case protocol.Stop(idle=idle):
                 if idle and self.busy:
                     raise WorkspaceError("The host is at work.")
@@ -154,6 +173,10 @@ class Sessions:
     async def read(self, query: Callable[[History], T]) -> T:
         """Run a query beside the writer."""
         return await self._reader.call(query)
+
+    def still(self) -> AbstractAsyncContextManager[None]:
+        """Inside, what changes in the folder is not recorded as seen from outside."""
+        return self._watching.still()
 
     async def approve(self, cause: Cause, capability: str, arguments: Mapping[str, Any]) -> tuple[Allowed, str]:
         """Ask a person; what is allowed, and what they said. The approval is an operation.
@@ -338,6 +361,12 @@ class Sessions:
             self.emit(Advanced(entry))
         return value
 
+    async def _snapshot(self, within: Collection[str] | None) -> Scanned:
+        return await self.alone(lambda work: _seen_outside(work, within))
+
+    def _seen(self) -> dict[str, Any]:
+        return {"watching": self._watching.mode, "why": self._watching.why}
+
     def _flying(self) -> list[dict[str, Any]]:
         return [{"operation": operation, "text": text} for operation, text in self._texts.items()]
 
@@ -372,6 +401,16 @@ def _fork(history: History, entry: int) -> tuple[dict[str, Any], str | None]:
     for detail in (history.operation(id_).detail for id_ in ids if id_ <= entry):
         model = detail.get("asked") or (detail.get("model") if model is None else model)
     return {"session": session, "entry": entry}, model
+
+
+def _seen_outside(work: Workspace, within: Collection[str] | None) -> Scanned:
+    """Record what changed on disk. Raises NeedsConsent where a person has to say first that all of it is meant."""
+    try:
+        check_not_too_wide(work.root)
+    except NeedsConsent:
+        if not work.tree():
+            raise
+    return work.catch_up(within, act=WATCHED)
 
 
 def _person() -> str:

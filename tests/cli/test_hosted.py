@@ -24,7 +24,8 @@ from .test_json import COMMANDS, check
 
 @pytest.fixture
 def kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a history of two operations, and short names for sockets."""
+    """A folder with a history of two operations, which no host watches, and short names for sockets."""
+    monkeypatch.setenv("WUKONG_WATCH", "off")
     with tempfile.TemporaryDirectory() as sockets:
         monkeypatch.setenv("XDG_RUNTIME_DIR", sockets)
         (folder / "sub").mkdir()

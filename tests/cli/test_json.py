@@ -21,6 +21,7 @@ from runtime.host import connect
 from runtime.host.client import Client
 from runtime.planning import lessons
 from workspace import Act, Usage, Workspace
+from workspace.working_copy.checkout import WATCHED
 from wukong_tui.cli import cli
 
 from .conftest import Call
@@ -31,7 +32,11 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 CHANGES = {"create", "edit", "rename", "delete", "mode"}
 SEEN_EMPTY = {("imported", "kept"), ("status", "unplaced"), ("host", "sessions")}
 """Lists for which the samples below have no item."""
-EXEMPT = {("finding", "ok"): {"null"}, ("model", "usd_per_million"): {"list of number", "an item"}}
+EXEMPT = {
+    ("finding", "ok"): {"null"},
+    ("host", "why"): {"string"},
+    ("model", "usd_per_million"): {"list of number", "an item"},
+}
 """What depends on the machine."""
 CASSETTE = """
 [[turn]]
@@ -183,6 +188,11 @@ def test_every_command_writes_what_the_page_says(
     sample("wukong status")
     sample("wukong scan")
     sample("wukong scan")
+    with Workspace.open(rich) as work:
+        (rich / "watched").write_text("1\n")
+        (rich / "watched binary").write_bytes(b"\0\1")
+        work.catch_up(act=WATCHED)
+    sample("wukong scan")
     sample("wukong undo --dry-run")
     sample("wukong undo")
     sample("wukong redo --dry-run")
@@ -205,6 +215,7 @@ def test_every_command_writes_what_the_page_says(
     sample("wukong run", f"--read-only --model cassette:{tmp_path}/broken hello", status=1)
     asyncio.run(open_another(rich, f"cassette:{tmp_path}/cassette", fork=events[0]["operation"]))
     assert sample("wukong host status")[0]["running"]
+    sample("wukong status")
     connect.call(rich, protocol.Stop(), start=False)
     assert not sample("wukong host status")[0]["running"]
     sample("wukong sessions")

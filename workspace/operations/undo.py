@@ -181,6 +181,25 @@ def undone(history: History, cursor: int) -> set[int]:
     return gone
 
 
+def family(history: History, operation: Operation) -> list[int]:
+    """An operation with all that it caused, and a scan with what was seen live before it; ascending."""
+    family_of = history.store.journal.family
+    return sorted({member for o in (operation.id, *operation.detail.get("claims", ())) for member in family_of(o)})
+
+
+def unclaimed(history: History) -> list[int]:
+    """The operations that recorded edits from outside, seen live, since an act last edited documents; ascending."""
+    found: list[int] = []
+    for operation in _top_level(history, None):
+        edited_here = edited(history, history.store.journal.family(operation.id))
+        seen_live = operation.kind == Kind.OUTSIDE and operation.detail.get("watched")
+        if operation.detail.get("first") or operation.kind == Kind.SCAN or (edited_here and not seen_live):
+            break
+        if edited_here:
+            found.append(operation.id)
+    return sorted(found)
+
+
 def edited(history: History, operations: Collection[int]) -> bool:
     """Whether these operations made a version on this branch; not what they caused."""
     return bool(_versions_of(history, operations))
@@ -213,7 +232,7 @@ def _edits(history: History, operation: Operation) -> bool:
         return False  # it only began to keep what was there
     if operation.kind == Kind.PROMPT:
         return True  # also one that edited nothing is taken back, out of the conversation
-    return bool(_versions_of(history, history.store.journal.family(operation.id)))
+    return edited(history, family(history, operation))
 
 
 def _versions_of(history: History, operations: Collection[int]) -> dict[int, list[Version]]:

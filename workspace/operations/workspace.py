@@ -157,7 +157,7 @@ class Workspace(Opened):
         Conflicted where later edits overlap, and then nothing is written; Changed where
         the plan is not the one with the token ``expect``.
         """
-        family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
+        family = [member for o in operations for member in undo.family(self, self.operation(o))]
         with self._on.acting():
             for path in undo.touched(self, family):
                 try:
@@ -176,7 +176,7 @@ class Workspace(Opened):
 
     def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], Plan, str]:
         """What ``revert`` would do, without doing it, and the plan's token."""
-        family = [member for o in operations for member in self.store.journal.family(self.operation(o).id)]
+        family = [member for o in operations for member in undo.family(self, self.operation(o))]
         with suppress(_Dropped), self.store.transaction():
             plan = undo.revert(self, family)
             touches, token = undo.preview(self, plan), undo.token(self, plan)
@@ -213,6 +213,7 @@ class Workspace(Opened):
     ) -> Scanned:
         """Record all that changed on disk since we last looked, as one operation.
 
+        What was seen live since the last act on documents counts as its work, too.
         ``named`` paths are captured although ignored or likely secret, now and later;
         ``largest`` bytes is the limit for a file from now on. A first scan of the home
         directory, or of one that holds it, raises NeedsConsent without ``consent``.
@@ -226,13 +227,21 @@ class Workspace(Opened):
             self._files.largest = largest
         if self.copy is None:
             raise WorkspaceError(f"Branch {self.branch.name} has no folder here; `wukong checkout` gives it one.")
+        claims = undo.unclaimed(self) if act.kind == Kind.SCAN else []
+        if claims:
+            act = replace(act, detail={**act.detail, "claims": claims})
         scanned = self.copy.scan(act)
-        found = self.copy.take_found()
-        return replace(scanned, conflicts=(*found, *scanned.conflicts)) if found else scanned
+        if claims and scanned.operation is None:
+            scanned = replace(scanned, operation=self.record(act))
+        return replace(
+            scanned,
+            conflicts=(*self.copy.take_found(), *scanned.conflicts),
+            claimed=tuple(version for o in claims for version in self.store.versions.of_operation(o)),
+        )
 
-    def catch_up(self) -> Scanned:
-        """Record what others changed on disk, as nobody's act in particular."""
-        return self.copy.scan(OUTSIDE) if self.copy is not None else Scanned(None, (), (), 0, 0)
+    def catch_up(self, within: Collection[str] | None = None, *, act: Act = OUTSIDE) -> Scanned:
+        """Record what others changed on disk, or at and below these paths, as nobody's act in particular."""
+        return self.copy.scan(act, within=within) if self.copy is not None else Scanned(None, (), (), 0, 0)
 
     def merge(
         self, branch: str, *, act: Act = Act(kind=Kind.MERGE, name="merge"), expect: str | None = None

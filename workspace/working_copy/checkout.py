@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,8 @@ from workspace.working_copy.snapshot import same_content
 from workspace.working_copy.stat_table import Placed, StatTable
 
 OUTSIDE = Act(kind=Kind.OUTSIDE, name="outside edit", actor="outside")
+WATCHED = replace(OUTSIDE, detail={"watched": True})
+"""What was seen while nothing of ours looked for it: the next scan by a person may claim it."""
 MERGE = Act(kind=Kind.MERGE, name="merge with an outside edit", actor="wukong")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from workspace.errors import WorkspaceError
@@ -29,8 +30,8 @@ class Folder:
         """Let go of the folder."""
         self.files.close()
 
-    def walk(self) -> Walk:
-        """What is in the folder now, histories and other working copies aside.
+    def walk(self, within: Collection[str] | None = None) -> Walk:
+        """What is in the folder now, or at and below these paths, histories and other working copies aside.
 
         Raises Blocked where it is another folder than was opened.
         """
@@ -40,10 +41,11 @@ class Folder:
         inside = {str(f.relative_to(self.root)) for f in folders if f.is_relative_to(self.root)}
         return walk(
             self.root,
-            self.table.all(),
+            self.table.all() if within is None else self.table.within(within),
             largest=coverage.largest(self.store),
             named=coverage.named(self.store),
             without=inside - {"."},
+            within=within,
         )
 
     def differences(self) -> list[Difference]:

@@ -63,7 +63,7 @@ def compare(store: Store, disk: StatTable, files: Files, seen: Walk, branch: int
     began, in ns since 1970. A path that vanished while another appeared with the same
     content, both uniquely, is a rename.
     """
-    known = disk.all()
+    known = disk.all() if seen.within is None else disk.within(seen.within)
     out = Snapshot(skipped=list(seen.skipped), checked=checked)
     fresh: list[tuple[str, State, Stamp]] = []
     unread: set[str] = set()

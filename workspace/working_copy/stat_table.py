@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from workspace.records import to_path
@@ -73,6 +74,13 @@ class StatTable:
     def all(self) -> dict[str, Placed]:
         """Every placed path."""
         return dict(self._all())
+
+    def within(self, paths: Collection[str]) -> dict[str, Placed]:
+        """Every placed path that is one of these or below one."""
+        known = self._all()
+        here = {path: known[path] for path in paths if path in known}
+        above = tuple(f"{path}/" for path in paths if path not in known)  # nothing is below a file
+        return here | {path: row for path, row in known.items() if path.startswith(above)} if above else here
 
     def put(self, placed: Placed) -> None:
         self._learn(placed.path, placed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,10 @@ class Walk:
 
     present: dict[str, tuple[int, Stamp]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    """The folders whose entries were all looked at; ``""`` is the root."""
+    within: frozenset[str] | None = None
+    """The paths that were looked at, with all below them; None: the whole folder."""
     _passed: tuple[set[str], set[str]] | None = None
 
     def hides(self, path: str) -> bool:
@@ -52,8 +57,9 @@ def walk(
     largest: int = LARGEST,
     named: Collection[str] = (),
     without: Collection[str] = (),
+    within: Collection[str] | None = None,
 ) -> Walk:
-    """Walk the directory without following links.
+    """Walk the directory, or the paths ``within`` with all below them, without following links.
 
     ``known`` paths are documents already and stay captured whatever the ignore files say;
     ``named`` paths are captured although ignored or likely secret, and below a named folder
@@ -62,23 +68,69 @@ def walk(
     """
     parents = {path.rpartition("/")[0] for path in (*known, *named)}
     wanted_folders = parents.union(folder for path in parents for folder in folders(path))
-    result = Walk()
+    leads = None if within is None else _leads(within)
+    result = Walk(within=None if within is None else frozenset(within))
     start = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    _folder(start, "", Rules(), result, (known, set(named), wanted_folders, set(without), largest))
+    _folder(start, "", Rules(), result, (known, set(named), wanted_folders, set(without), largest), leads)
     return result
 
 
 _Options = tuple[Collection[str], set[str], set[str], set[str], int]
+_Leads = dict[str, "_Leads | None"]
+"""The names in a folder that lead to the paths of a walk; None: the path itself, and all below it."""
 
 
-def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options, asked: bool = False) -> None:
+def _leads(paths: Collection[str]) -> _Leads:
+    top: _Leads = {}
+    for path in sorted(paths):  # a folder comes before what is below it
+        *above, name = path.split("/")
+        at: _Leads | None = top
+        for folder in above:
+            at = at.setdefault(folder, {}) if at is not None else None
+        if at is not None:
+            at[name] = None
+    return top
+
+
+class _Named:
+    """An entry of a folder that is not listed, as ``os.scandir`` gives it."""
+
+    def __init__(self, handle: int, name: str) -> None:
+        self.name = name
+        self._status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+
+    def is_dir(self, *, follow_symlinks: bool = False) -> bool:
+        return stat.S_ISDIR(self._status.st_mode)
+
+    def stat(self, *, follow_symlinks: bool = False) -> os.stat_result:
+        return self._status
+
+
+_Entry = os.DirEntry[str] | _Named
+
+
+def _entries(handle: int, leads: _Leads | None) -> list[_Entry]:
+    if leads is None:
+        with os.scandir(handle) as listing:
+            return list(listing)
+    found: list[_Entry] = []
+    for name in leads:
+        with suppress(FileNotFoundError):
+            found.append(_Named(handle, name))
+    return found
+
+
+def _folder(
+    handle: int, folder: str, rules: Rules, out: Walk, options: _Options, leads: _Leads | None, asked: bool = False
+) -> None:
     known, named, wanted_folders, without, largest = options
     prefix = f"{folder}/" if folder else ""
     below: list[tuple[str, str]] = []
     try:
-        with os.scandir(handle) as listing:
-            entries = list(listing)
-        names = {entry.name for entry in entries}
+        entries = _entries(handle, leads)
+        if leads is None:
+            out.folders.append(folder)
+        names = {entry.name for entry in entries} if leads is None else set(IGNORE_FILES)
         if not names.isdisjoint(IGNORE_FILES):
             rules = rules.below(folder, lambda path: _read_small(handle, path.rpartition("/")[2]), names)
         for entry in entries:
@@ -95,6 +147,8 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
                 else:
                     below.append((name, path))
                 continue
+            if leads is not None and leads[name] is not None:
+                continue  # a file where there was a folder: nothing is left below
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
@@ -113,7 +167,7 @@ def _folder(handle: int, folder: str, rules: Rules, out: Walk, options: _Options
             except OSError:
                 out.skipped.append(Skipped(path, "unreadable", None))
                 continue
-            _folder(inside, path, rules, out, options, asked or path in named)
+            _folder(inside, path, rules, out, options, leads[name] if leads else None, asked or path in named)
     except PermissionError:
         out.skipped.append(Skipped(folder, "unreadable", None))
     except FileNotFoundError:
@@ -135,7 +189,7 @@ def _ignored(name: str, verdict: bool | None) -> Reason | None:
     return "ignored" if verdict else None
 
 
-def _version_control(entry: os.DirEntry[str], path: str) -> Skipped:
+def _version_control(entry: _Entry, path: str) -> Skipped:
     """Another program's store, or the file or link that leads to it, which is never looked into."""
     if entry.is_dir(follow_symlinks=False):
         return Skipped(path, "version control", None)

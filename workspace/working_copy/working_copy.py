@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +32,10 @@ class Scanned:
     files: int
     bytes: int
     conflicts: tuple[Conflict, ...] = ()
+    claimed: tuple[Version, ...] = ()
+    """What was recorded before, seen live, and counts as this scan's work."""
+    folders: tuple[str, ...] = ()
+    """The folders whose entries were all looked at; ``""`` is the root."""
 
 
 class WorkingCopy(Folder):
@@ -163,21 +168,23 @@ class WorkingCopy(Folder):
         outcome: Outcome | None = None,
         usage: Usage | None = None,
         payload: bytes | None = None,
+        within: Collection[str] | None = None,
     ) -> Scanned:
         """Record all that others changed since we last looked, as one operation.
 
+        ``within``: only at and below these paths; what is left out is told of the whole folder alone.
         With ``operation`` it is recorded as that one's end, or part, though nothing had changed.
         """
         if self.repository.is_acting:
             raise WorkspaceError("A scan cannot be part of a batch: files are written when the batch ends.")
         checked = time.time_ns()
-        seen = self.walk()
+        seen = self.walk(within)
         made: list[Version] = []
         conflicts: list[Conflict] = []
         entry = None
         with self.repository.acting():
             found = snapshot.compare(self.store, self.table, self.files, seen, self.branch, checked)
-            change = coverage.changes(self.store, self.branch, found.skipped)
+            change = coverage.changes(self.store, self.branch, found.skipped) if within is None else {}
             if found.edits or change or operation is not None:
                 if self.store.journal.last() == 0:
                     change["first"] = True
@@ -196,8 +203,9 @@ class WorkingCopy(Folder):
                 self.table.put(placed)
         sizes = sum(stamp.size for _, stamp in seen.present.values())
         return Scanned(
-            operation or entry, tuple(made), tuple(found.skipped), len(seen.present), sizes, tuple(conflicts)
-        )
+            operation or entry, tuple(made), tuple(found.skipped), len(seen.present), sizes, tuple(conflicts),
+            folders=tuple(seen.folders),
+        )  # fmt: skip
 
     def take_found(self) -> list[Conflict]:
         """The conflicts found on opening, once."""

@@ -34,6 +34,8 @@ def status(place: Place, as_json: bool) -> None:
                 "since": stamp(found["since"]) if found else None,
                 "clients": _others(found) if found else None,
                 "sessions": list(found["running"]) if found else [],
+                "watching": found.get("watching") if found else None,
+                "why": (found.get("why") or None) if found else None,
             }
         )
     elif found is None:
@@ -41,6 +43,17 @@ def status(place: Place, as_json: bool) -> None:
     else:
         running = ", ".join(found["running"]) or "nothing"
         say(f"Process {found['pid']} with {plural(_others(found), 'client')}; it works on {running}.")
+        say(how_watched(found), dim=True)
+
+
+def how_watched(found: Mapping[str, Any]) -> str:
+    """How a host sees what others change in the folder, as a sentence."""
+    why = found.get("why", "")
+    if found.get("watching") == "live":
+        return "Edits from outside are seen live."
+    if found.get("watching") == "polling":
+        return f"Edits from outside are looked for every few seconds: {why}."
+    return f"Edits from outside are seen by a scan only: {why}."
 
 
 def _others(found: Mapping[str, Any]) -> int:

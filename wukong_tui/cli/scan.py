@@ -25,7 +25,10 @@ from wukong_tui.cli.preview import SHOWN, Record, confirmed, say_rest
 @json_option
 @click.pass_obj
 def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_json: bool) -> None:
-    """Record what changed on disk; the first scan begins the history."""
+    """Record what changed on disk; the first scan begins the history.
+
+    What a host has recorded since the last edit of ours, seen live, counts as this scan's: an undo takes back both.
+    """
     if not yes and not place.has_history():
         try:
             check_not_too_wide(place.new_root())
@@ -38,7 +41,7 @@ def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_
     with place.acting(begin=True) as do:
         found = do("scan", named=named, largest=largest * 1024 * 1024 if largest else None, consent=yes)
     if as_json:
-        emit({key: found[key] for key in ("operation", "files", "bytes", "versions", "skipped")})
+        emit({key: found[key] for key in ("operation", "files", "bytes", "versions", "seen", "skipped")})
     else:
         _say_scanned(found)
     for conflict in found["conflicts"]:
@@ -51,11 +54,22 @@ def _say_scanned(found: Record) -> None:
         say(f"Recorded {plural(found['files'], 'file')}, {size(found['bytes'])}, of {begun['root']}.")
         say(f"The history is in {begun['folder']}.", dim=True)
         print_coverage([Skipped(**skipped) for skipped in found["skipped"]])
-    elif not versions:
+    elif not versions and not found["seen"]:
         say("Nothing had changed.")
     else:
-        for version in versions[:SHOWN]:
-            counts = lines_of(version["added"], version["removed"])
-            columns((f"  {version['change']:7}", ACCENT), f"{version['document']}@{version['version']}  {counts}")
-        say_rest(versions)
-        say(f"Recorded {plural(len(versions), 'change')} as op:{found['operation']}.")
+        if versions:
+            _say_versions(versions)
+            say(f"Recorded {plural(len(versions), 'change')} as op:{found['operation']}.")
+        if seen := found["seen"]:
+            _say_versions(seen)
+            operations = sorted({version["operation"] for version in seen})
+            before = "Recorded before" if versions else "Recorded already"
+            say(f"{before}, seen live: {plural(len(seen), 'change')} ({', '.join(f'op:{o}' for o in operations)}).")
+            say(f"`wukong undo` takes back all of it, as op:{found['operation']}.", dim=True)
+
+
+def _say_versions(versions: Sequence[Record]) -> None:
+    for version in versions[:SHOWN]:
+        counts = lines_of(version["added"], version["removed"])
+        columns((f"  {version['change']:7}", ACCENT), f"{version['document']}@{version['version']}  {counts}")
+    say_rest(versions)

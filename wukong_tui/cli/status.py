@@ -12,6 +12,7 @@ from workspace.amounts import date_and_time, plural
 from wukong_tui.cli import records
 from wukong_tui.cli.common import ACCENT, columns, emit, json_option, say
 from wukong_tui.cli.coverage import print_coverage
+from wukong_tui.cli.host import how_watched
 from wukong_tui.cli.place import Place
 
 
@@ -20,6 +21,9 @@ from wukong_tui.cli.place import Place
 @click.pass_obj
 def status(place: Place, as_json: bool) -> None:
     """What is recorded, what is not yet, and what never is."""
+    from runtime.host import connect
+
+    host = connect.status(place.root(), place.store)
     with place.reading() as history:
         differences, coverage = history.differences(), history.coverage()
         changed = {difference.path for difference in differences}
@@ -36,6 +40,7 @@ def status(place: Place, as_json: bool) -> None:
                     "changed": [{"document": d.path, "change": d.change} for d in differences],
                     "unplaced": [version.path for version in unplaced],
                     "skipped": [records.skipped(skipped) for skipped in coverage],
+                    "watching": host.get("watching") if host else None,
                 }
             )
             return
@@ -49,6 +54,8 @@ def status(place: Place, as_json: bool) -> None:
         for version in unplaced:
             say(f"  {version.path} is in the history but not on disk: {_why_not(history, version)}.", fg="red")
         print_coverage(coverage)
+        if host is not None and host.get("watching") != "live":
+            say(how_watched(host), dim=True)
         if not differences and not unplaced:
             say("Everything on disk is recorded.")
 

@@ -244,7 +244,8 @@ class Accounts:
         if kind == "scan" and detail.get("first"):
             return "It was there when the history began."
         if kind in ("scan", "outside"):
-            return "Edited outside, recorded by a scan."
+            how = "seen live" if detail.get("watched") else "recorded by a scan"
+            return f"Edited outside, {how}."
         if kind == "import":
             commit = operation.ref.hex()[:10] if operation.ref else "unknown"
             return f"Imported from git, commit {commit}."
