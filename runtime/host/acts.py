@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runtime.dispatch.cause import Cause
+from runtime.dispatch.direct import Direct, invoke
+from runtime.dispatch.policy import Policy
 from runtime.models.names import spoken
+from runtime.tools.call import Call
+from runtime.tools.capability import Arguments, Capability, Effects
+from runtime.tools.registry import Registry
 from workspace import Act, NotFound, Operation, Version, Workspace, WorkspaceError
 from workspace.kinds import Kind
 from workspace.operations import undo
@@ -23,26 +30,17 @@ AGAIN: Mapping[Kind, str] = {
 
 
 def perform(work: Workspace, name: str, arguments: Mapping[str, Any], actor: str) -> dict[str, Any]:
-    """Carry out ``scan``, ``restore``, ``revert``, ``undo`` or ``redo``; a JSON record of what it did.
+    """Carry out ``scan``, ``restore``, ``revert``, ``undo`` or ``redo`` for a person; a JSON record of what it did.
 
-    Arguments: ``named``, ``largest`` (bytes) and ``consent`` for scan; ``address`` or
-    ``cursor`` (an entry's number) and ``paths``, from the folder ``here`` on, for restore;
-    ``operations`` and ``consent`` for revert; ``target`` and ``session`` for undo and redo.
-    ``as`` is the session that the operation belongs to. With ``dry_run`` all but scan only
-    tell what they would do, and their conflicts are part of that; else Conflicted is raised.
-    ``expect``, as a dry run answered it, has them do exactly that; else Changed is raised.
-    Raises WorkspaceError.
+    Its arguments are declared below; ``as`` is the session that the operation belongs to,
+    ``here`` the folder from which paths and addresses start. With ``dry_run`` all but scan
+    only tell what they would do, and their conflicts are part of that; else Conflicted is
+    raised. ``expect``, as a dry run answered it, has them do exactly that; else Changed is
+    raised. Raises WorkspaceError.
     """
-    acts: Mapping[Kind, Callable[..., dict[str, Any]]] = {
-        Kind.SCAN: _scan, Kind.RESTORE: _restore, Kind.REVERT: _revert, Kind.UNDO: _undo_or_redo,
-        Kind.REDO: _undo_or_redo,
-    }  # fmt: skip
-    kind = Kind(name)
-    if kind not in acts:
-        raise WorkspaceError(f"There is no act {name!r}.")
-    return acts[kind](
-        work, arguments, Act(kind=kind, name=name, actor=actor, session=str(arguments.get("as", "cli")))
-    )
+    session = arguments.get("as", "cli")
+    cause = Cause(actor, session if isinstance(session, str) else "cli")
+    return invoke(work, cause, Call(name, dict(arguments)), _acts(), Policy("auto"))
 
 
 def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
@@ -67,6 +65,8 @@ def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, 
 def _restore(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
     here = Path(arguments.get("here") or work.root)
     cursor = arguments.get("cursor")
+    if cursor is None and "address" not in arguments:
+        raise WorkspaceError("Restore takes an address, or the number of an entry.")
     address = "" if cursor is not None else str(arguments["address"])
     found = _at(work, cursor) if cursor is not None else resolve(work, address, here=here)
     paths = [workspace_path(work.root, here, path) for path in arguments.get("paths", ())]
@@ -226,3 +226,44 @@ def made_by(versions: Sequence[Version]) -> list[dict[str, Any]]:
         }
         for version in by_path(versions)
     ]
+
+
+_TEXT = {"type": "string"}
+_SWITCH = {"type": "boolean"}
+_NAME = {"type": ["string", "integer"]}
+_MAYBE = {"type": ["string", "null"]}
+_COMMON: Mapping[str, Mapping[str, Any]] = {"here": _TEXT, "as": _TEXT}
+_PLANNED: Mapping[str, Mapping[str, Any]] = {**_COMMON, "dry_run": _SWITCH, "expect": _MAYBE}
+
+
+def _effects(arguments: Arguments) -> Effects:
+    return frozenset({"read"}) if arguments.get("dry_run") else frozenset({"write"})
+
+
+def _of(
+    kind: Kind, summary: str, parameters: Mapping[str, Mapping[str, Any]], required: tuple[str, ...] = ()
+) -> Capability:
+    effects: Effects = frozenset({"read", "write"})
+    return Capability(kind.value, summary, parameters, required, effects, in_programs=False, effects_by=_effects)
+
+
+@cache
+def _acts() -> Registry[Direct[dict[str, Any]]]:
+    """What people do to the workspace as a whole, with what does it."""
+    paths = {"type": "array", "items": _TEXT}
+    back = {**_PLANNED, "target": {"type": ["string", "integer", "null"]}, "session": _MAYBE}
+    largest = {"type": ["integer", "null"], "minimum": 1}
+    declared = [
+        _of(Kind.SCAN, "Record what changed on disk.",
+            {**_COMMON, "named": paths, "largest": largest, "consent": _SWITCH}),
+        _of(Kind.RESTORE, "Make documents equal to an address, or to the entry of a number.",
+            {**_PLANNED, "address": _TEXT, "cursor": {}, "paths": paths}),
+        _of(Kind.REVERT, "Take out what operations did, and keep everything later.",
+            {**_PLANNED, "operations": {"type": "array", "items": _NAME}, "consent": _SWITCH}, ("operations",)),
+        _of(Kind.UNDO, "Take back an act with all it caused.", back),
+        _of(Kind.REDO, "Bring back what an undo took.", back),
+    ]  # fmt: skip
+    executors = {
+        "scan": _scan, "restore": _restore, "revert": _revert, "undo": _undo_or_redo, "redo": _undo_or_redo
+    }  # fmt: skip
+    return Registry(declared, executors)
