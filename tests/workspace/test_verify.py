@@ -336,7 +336,7 @@ def test_a_missing_page_of_any_table_is_found(folder_with_a_past: Path) -> None:
     assert pages > 10
     for page in range(1, pages):  # the first holds the head: without it nothing is opened
         for junk in (bytes(4096), b"\xaa" * 4096, whole[4096 * ((page + 1) % pages) :][:4096]):
-            if junk[0] == 10 and page in known:
+            if junk[0] in (10, 13) and page in known:
                 continue  # another table's page, and no harm in that
             database.write_bytes(whole[: 4096 * page] + junk + whole[4096 * (page + 1) :])
             assert not _checked_or_refused(folder_with_a_past), page
