@@ -29,6 +29,8 @@ class Kind(_Word):
     MERGE = "merge"
     BRANCH = "branch"
     IMPORT = "import"
+    EVICT = "evict"
+    """Kept files were let go."""
     # taking back
     RESTORE = "restore"
     REVERT = "revert"

@@ -21,6 +21,7 @@ from workspace.operations import undo
 from workspace.operations.addresses import Address, operation_of, resolve, workspace_path
 from workspace.operations.undo import Plan, Touch
 from workspace.records import ENDED, INSTANT
+from workspace.working_copy.outside import UNKEPT, Outside
 
 AGAIN: Mapping[Kind, str] = {
     Kind.UNDO: "is an undo; `wukong redo` brings again what it took",
@@ -131,7 +132,10 @@ def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> di
     take = work.undo if act.kind == Kind.UNDO else work.redo
     done = take(session=session, target=target.id, act=_named(act, name), expect=arguments.get("expect"))
     made = work.store.versions.of_operation(done.id)
-    return {"operation": done.id, "target": target.id, "name": name, "versions": made_by(made)}
+    outside = outside_rows([row for row in work.outside_of([done.id]) if row.held])
+    return {
+        "operation": done.id, "target": target.id, "name": name, "versions": made_by(made), "outside": outside,
+    }  # fmt: skip
 
 
 def _at(work: Workspace, cursor: Any) -> Address:
@@ -189,7 +193,17 @@ def _preview(touches: Sequence[Touch], plan: Plan, token: str) -> dict[str, Any]
         "touched": [asdict(touch) for touch in touches],
         "conflicts": [{"path": c.path, "line": c.line, "reason": c.reason} for c in plan.conflicts],
         "uncertain": [edit.path for edit in plan.uncertain],
+        "outside": outside_rows(plan.outside),
+        "stuck": [{"path": row.path, "reason": reason} for row, reason in plan.stuck],
     }
+
+
+def outside_rows(rows: Sequence[Outside]) -> list[dict[str, str]]:
+    """What no version holds, by path, for JSON; caches are left out."""
+    shown = [row for row in rows if row.reason not in UNKEPT]
+    return [
+        {"path": row.path, "change": row.change, "reason": row.reason} for row in sorted(shown, key=lambda r: r.path)
+    ]
 
 
 def label(operation: Operation) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workspace.errors import Conflicted, WorkspaceError
+from workspace.kinds import Kind
 from workspace.operations.history import History
 from workspace.operations.workspace import Workspace
 from workspace.records import Act, Conflict, Edit, State, Version
@@ -25,11 +26,11 @@ from workspace.working_copy.changeset import Change, ChangeSet, Upper
 from workspace.working_copy.checkout import Source
 from workspace.working_copy.coverage import budget, largest
 from workspace.working_copy.files import Blocked, Files, Found, Stamp
-from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles
+from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles, noted
 from workspace.working_copy.stat_table import GRAIN
 from workspace.working_copy.working_copy import WorkingCopy
 
-STAYS = Act(kind="merge", name="what was on disk stays", actor="wukong")
+STAYS = Act(kind=Kind.MERGE, name="what was on disk stays", actor="wukong")
 SLICE = 32
 """Documents that are recorded in one transaction, at most, but for a group."""
 SLICE_BYTES = 2 << 20
@@ -157,7 +158,7 @@ class LayingIn:
             going = self._going(work)
             rows = _copy_of(work).outside.intend(self.act.operation, going, source, copied=self._copy)
             if rows or self.laid.refused or self.laid.caches:
-                detail = note(rows, self.laid.caches, self.laid.refused)
+                detail = noted(rows, self.laid.caches, self.laid.refused)
                 work.record(replace(self.act, detail=detail))
         return rows
 
@@ -187,8 +188,8 @@ class LayingIn:
             outside.save(done)
             gone = outside.evict(budget(work.store))
             if gone:
-                detail = {"evicted": [[row.operation, row.path, row.bytes] for row in gone[:200]]}
-                work.record(Act(kind="evict", name=f"{len(gone):,} kept files", actor="wukong", detail=detail))
+                detail = {"evicted": [[row.operation, row.path, row.size] for row in gone[:200]]}
+                work.record(Act(kind=Kind.EVICT, name=f"{len(gone):,} kept files", actor="wukong", detail=detail))
         outside.drop(gone)
         self.laid.outside = list(done)
         self.laid.conflicts += [
@@ -257,31 +258,14 @@ def _with_renames(history: History, upper: Files, documents: Sequence[Change]) -
     return grouped, renamed
 
 
-def note(
-    rows: Sequence[Outside], caches: Sequence[str], refused: Sequence[str], most: int = 200
-) -> dict[str, object]:
-    """For an entry's detail: what an operation changed outside of the history, at most so many of each."""
-    shown = [row for row in rows if row.reason != "cache"]
-    out: dict[str, object] = {}
-    if shown:
-        out["outside"] = [[row.path, row.change, row.reason] for row in shown[:most]]
-    for key, paths in (("caches", caches), ("refused", refused)):
-        if paths:
-            out[key] = list(paths[:most])
-    counts = {"outside": len(shown), "caches": len(caches), "refused": len(refused)}
-    if any(count > most for count in counts.values()):
-        out["counts"] = counts
-    return out
-
-
-Planned = tuple[Edit, str | None]
-"""An edit, and the path in the upper folder of what is put in place for it as it is."""
-
-
 def _copy_of(work: Workspace) -> WorkingCopy:
     if work.copy is None:
         raise WorkspaceError(f"Branch {work.branch.name} has no folder here.")
     return work.copy
+
+
+Planned = tuple[Edit, str | None]
+"""An edit, and the path in the upper folder of what is put in place for it as it is."""
 
 
 class _Plan:

@@ -15,6 +15,7 @@ from workspace.operations.ancestry import PARENTS
 from workspace.operations.history import History
 from workspace.records import Change, Conflict, Edit, Operation, State, Version
 from workspace.store.merge import combine
+from workspace.working_copy.outside import Outside
 
 RECORDS = frozenset({"outside", "merge", "undo", "redo", "branch"})
 """Kinds of top-level operations that undo passes over: they record or take back, they are no acts.
@@ -25,15 +26,20 @@ But for a merge of branches, which somebody asked for.
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Edits to record, or the conflicts that forbid it; ``uncertain`` edits may be somebody else's."""
+    """Edits to record, or the conflicts that forbid it; ``uncertain`` edits may be somebody else's.
+
+    ``outside`` is what no version holds and comes back from the kept files; ``stuck`` what of it does not, and why.
+    """
 
     edits: tuple[Edit, ...]
     conflicts: tuple[Conflict, ...] = ()
     uncertain: tuple[Edit, ...] = ()
+    outside: tuple[Outside, ...] = ()
+    stuck: tuple[tuple[Outside, str], ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not self.edits and not self.conflicts
+        return not self.edits and not self.conflicts and not self.outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,8 @@ def token(history: History, plan: Plan) -> str:
         return edit.document, edit.path, edit.parent, edit.merged, state
 
     conflicts = [(c.document, c.path, c.line, c.reason) for c in plan.conflicts]
-    parts = [told(edit) for edit in plan.edits], conflicts, [told(edit) for edit in plan.uncertain]
+    outside = [(row.id, row.path) for row in plan.outside]
+    parts = [told(edit) for edit in plan.edits], conflicts, [told(edit) for edit in plan.uncertain], outside
     return sha256(repr([sorted(map(repr, part)) for part in parts]).encode("utf-8", "surrogatepass")).hexdigest()
 
 

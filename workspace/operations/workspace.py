@@ -21,6 +21,7 @@ from workspace.working_copy import coverage, snapshot
 from workspace.working_copy.checkout import OUTSIDE
 from workspace.working_copy.files import Blocked
 from workspace.working_copy.ignore import is_ours
+from workspace.working_copy.outside import Outside, noted
 from workspace.working_copy.working_copy import Scanned, WorkingCopy
 
 SCAN = Act(kind=Kind.SCAN, name="scan", actor="person")
@@ -158,6 +159,7 @@ class Workspace(Opened):
         the plan is not the one with the token ``expect``.
         """
         family = [member for o in operations for member in undo.family(self, self.operation(o))]
+        rows: list[Outside] = []
         with self._on.acting():
             for path in undo.touched(self, family):
                 try:
@@ -166,19 +168,31 @@ class Workspace(Opened):
                     if self.find(path) is not None:
                         raise  # else it is deleted, and what stands there now is no document
             with self.store.transaction():
-                plan = undo.revert(self, family)
+                plan = self._with_outside(undo.revert(self, family), family)
                 self._check_expected(plan, expect)
                 if plan.uncertain and not consent:
                     paths = ", ".join(edit.path for edit in plan.uncertain)
                     raise NeedsConsent(f"Someone else may have edited {paths} meanwhile; add --yes to revert it.")
                 detail = {"reverts": sorted(operations)} if "target" not in act.detail else {}
-                return self._take_back(plan, replace(act, detail={**detail, **act.detail}), "reverted")
+                act = replace(act, detail={**detail, **act.detail})
+                made = self._take_back(plan, act, "reverted")
+                if plan.outside and self.copy is not None:
+                    operation = made[0].operation if made else self.record(act)
+                    rows = self.copy.outside.intend_back(operation, plan.outside)
+                    part = Act(kind=act.kind, actor=act.actor, session=act.session, operation=operation)
+                    self.record(replace(part, detail=noted(rows)))
+        self._put_outside(rows)
+        return made
+
+    def outside_of(self, operations: Collection[int]) -> list[Outside]:
+        """What operations changed that no version holds: ignored, secret, too large, git's state."""
+        return self.copy.outside.of(operations) if self.copy is not None else []
 
     def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], Plan, str]:
         """What ``revert`` would do, without doing it, and the plan's token."""
         family = [member for o in operations for member in undo.family(self, self.operation(o))]
         with suppress(_Dropped), self.store.transaction():
-            plan = undo.revert(self, family)
+            plan = self._with_outside(undo.revert(self, family), family)
             touches, token = undo.preview(self, plan), undo.token(self, plan)
             raise _Dropped  # contents that were fitted for the preview are not kept
         return touches, plan, token
@@ -300,8 +314,26 @@ class Workspace(Opened):
     def _revert_one(self, target: int, session: str | None, act: Act, expect: str | None) -> Operation:
         detail = {**act.detail, "target": target}
         act = replace(act, session=session or act.session, detail=detail)
+        before = self.cursor
         made = self.revert([target], act=act, consent=True, expect=expect)
-        return self.operation(made[0].operation if made else self.record(act))
+        if made:
+            return self.operation(made[0].operation)
+        done = self.store.journal.of_kinds([act.kind], after=before, upto=self.cursor)
+        return self.operation(done[-1].id if done else self.record(act))
+
+    def _with_outside(self, plan: Plan, family: Collection[int]) -> Plan:
+        """A plan with what of these operations no version holds."""
+        if self.copy is None:
+            return plan
+        ready, stuck = self.copy.outside.plan_back(family)
+        return replace(plan, outside=tuple(ready), stuck=tuple(stuck))
+
+    def _put_outside(self, rows: Sequence[Outside]) -> None:
+        """After the transaction that intends them: bring kept files back, and remember what became of it."""
+        if rows and self.copy is not None:
+            done = self.copy.outside.put(rows)
+            with self.store.transaction():
+                self.copy.outside.save(done)
 
     def _check_expected(self, plan: Plan, expect: str | None) -> None:
         if expect is not None and expect != undo.token(self, plan):

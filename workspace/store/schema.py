@@ -143,11 +143,14 @@ CREATE TABLE outside (
     before INTEGER,                    -- inode of what is displaced
     bytes INTEGER NOT NULL,            -- of what is kept
     size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, -- of what was put in place
+    entries BLOB,                      -- of a git index put in place: a digest of what it lists
+    reverses INTEGER,                  -- the row that this one takes back
     at INTEGER NOT NULL,               -- ns since 1970
     state INTEGER NOT NULL             -- 0 intended, 1 done, 2 evicted, 3 returned, 4 refused
 ) STRICT;
 CREATE INDEX outside_operation ON outside (operation);
 CREATE INDEX outside_state ON outside (state, id);
+CREATE INDEX outside_reverses ON outside (reverses) WHERE reverses IS NOT NULL;
 """
 
 MIGRATIONS: Sequence[str] = (FIRST, KINDS, COPIES, OUTSIDE)

@@ -308,15 +308,9 @@ class _Reader:
 
 def _of_git(change: git_state.GitChange) -> Change:
     treatment: Treatment = "git" if change.goes_in else "refused"
+    reason: Reason = "git object" if git_state.is_object(change.path) else "version control"
     return Change(
-        change.path,
-        change.kind,
-        treatment,
-        "version control",
-        change.lower,
-        change.upper,
-        change.mode,
-        group=change.repository,
+        change.path, change.kind, treatment, reason, change.lower, change.upper, change.mode, group=change.repository
     )
 
 

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 from workspace.working_copy.files import Stamp
@@ -82,7 +83,7 @@ def _changes(above: bytes, below: bytes | None, inner: str, repository: str, new
                     continue  # objects are only added: what became unreachable harms nobody
                 yield GitChange(f"{repository}/{name}", "deleted", goes_in, repository, stamp, None, 0)
             continue
-        if _is_lock(name):
+        if _is_lock(name) or (new and name.startswith("hooks/") and name.endswith(".sample")):
             continue
         if lower is not None and under is not None and _same(entry.path, status, under, lower):
             continue
@@ -125,6 +126,36 @@ def _is_harmless(name: str, above: bytes, below: bytes | None, lower: os.stat_re
     return all(
         any(rule.fullmatch(key) for rule in _HARMLESS) and not _UNSAFE_URL.search(value) for key, value in changed
     )
+
+
+def is_object(path: str) -> bool:
+    """Whether a path is one of git's objects, which are only ever added."""
+    return "/.git/objects/" in f"/{path}"
+
+
+def repository_of(path: str) -> str:
+    """The repository that a path below a ``.git`` folder belongs to: the path of that folder."""
+    above, _, _ = f"/{path}".rpartition("/.git/")
+    return f"{above}/.git".lstrip("/")
+
+
+def index_digest(data: bytes) -> bytes | None:
+    """A digest of what an index lists (paths, modes, ids), whatever it knows of files' stamps; None for no index.
+
+    Source: git's Documentation/gitformat-index.txt, versions 2 and 3.
+    """
+    if len(data) < 12 or data[:4] != b"DIRC" or int.from_bytes(data[4:8], "big") not in (2, 3):
+        return None
+    found, at = sha256(), 12
+    for _ in range(int.from_bytes(data[8:12], "big")):
+        flags = int.from_bytes(data[at + 60 : at + 62], "big")
+        start = at + 62 + (2 if flags & 0x4000 else 0)
+        end = data.find(b"\0", start)
+        if end < 0:
+            return None
+        found.update(data[at + 24 : at + 28] + data[at + 40 : at + 60] + data[start : end + 1])
+        at += (end - at) // 8 * 8 + 8
+    return found.digest()
 
 
 def settings(text: str) -> list[tuple[str, str]]:

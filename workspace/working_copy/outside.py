@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from workspace.store.store import Store
 from workspace.working_copy import transfer
 from workspace.working_copy.changeset import Change
 from workspace.working_copy.files import TEMPORARY, Blocked, Files, Stamp, rename_new
+from workspace.working_copy.git_state import index_digest, repository_of
 
 BUDGET = 2 << 30
 """Bytes of displaced files that are kept, at most, unless the owner says otherwise."""
@@ -29,19 +30,22 @@ KEPT = "kept"
 """The folder of the store with the displaced files, each named by the number of its row."""
 INTENDED, DONE, EVICTED, RETURNED, REFUSED = range(5)
 """States of a row: about to happen; happened; what it displaced was let go; was brought back; did not go in."""
+GIT = "version control"
+UNKEPT = ("cache", "git object")
+"""Reasons of what is put in place, and neither kept when it is displaced nor taken back."""
 CREATED, EDITED, DELETED = range(3)
 _KINDS = {"created": CREATED, "edited": EDITED, "deleted": DELETED}
 _NAMES = ("created", "edited", "deleted")
 _COLUMNS = (
     "o.id, o.operation, p.name, o.change, o.reason, o.source, o.copied, o.before, o.bytes, o.size, o.mtime, o.ctime,"
-    " o.inode, o.at, o.state"
+    " o.inode, o.entries, o.reverses, o.at, o.state"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM outside o JOIN path p ON p.id = o.path"
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """One change to what no version holds. ``bytes`` is the size of what was displaced and is kept, ``at`` in ns.
+    """One change to what no version holds. ``size`` is that of what is kept of it in bytes, ``at`` a time in ns.
 
     ``source`` is where what comes in lies below the store; ``before`` the inode that it displaces; ``after`` the
     stamp of what was put in place.
@@ -55,8 +59,10 @@ class Outside:
     source: str | None
     copied: bool
     before: int | None
-    bytes: int
+    size: int
     after: Stamp | None
+    entries: bytes | None
+    reverses: int | None
     at: int
     state: int
 
@@ -146,18 +152,22 @@ class OutsideFiles:
             stamp = row.after or (None,) * 4
             size, mtime, ctime, inode = stamp
             self._store.db.execute(
-                "UPDATE outside SET bytes = ?, size = ?, mtime = ?, ctime = ?, inode = ?, at = ?, state = ?"
-                " WHERE id = ?",
-                (row.bytes, size, mtime, ctime, inode, row.at, row.state, row.id),
+                "UPDATE outside SET bytes = ?, size = ?, mtime = ?, ctime = ?, inode = ?, entries = ?,"
+                " at = ?, state = ? WHERE id = ?",
+                (row.size, size, mtime, ctime, inode, row.entries, row.at, row.state, row.id),
             )
 
     # -- taking back
 
     def plan_back(self, operations: Iterable[int]) -> tuple[list[Outside], list[tuple[Outside, str]]]:
-        """What of operations can be taken back, newest first, and what cannot and why."""
-        ready, stuck = [], []
+        """What of operations can be taken back, newest first, and what cannot and why; git's state as a whole."""
+        ready: list[Outside] = []
+        stuck: list[tuple[Outside, str]] = []
         shown: set[str] = set()
-        for row in reversed([row for row in self.of(operations) if row.state in (DONE, EVICTED)]):
+        for first in reversed(self.of(operations)):
+            row = self._now(first)
+            if row is None or row.reason in UNKEPT:
+                continue
             reason = None if row.path in shown else self._changed_since(row)
             if row.state == EVICTED and row.change != "created":
                 reason = "what was there before is no longer held"
@@ -166,7 +176,26 @@ class OutsideFiles:
                 ready.append(row)
             else:
                 stuck.append((row, reason))
-        return ready, stuck
+        torn = {repository_of(row.path) for row, _ in stuck if row.reason == GIT}
+        late = [row for row in ready if row.reason == GIT and repository_of(row.path) in torn]
+        stuck += [(row, "the repository has moved on") for row in late]
+        return [row for row in ready if row not in late], stuck
+
+    def _now(self, row: Outside) -> Outside | None:
+        """The row that counts now: this one, or what brought it again; None where it is taken back."""
+        while row.state == RETURNED:
+            back = self._reversing(row)
+            again = self._reversing(back) if back is not None and back.state == RETURNED else None
+            if again is None:
+                return None
+            row = again
+        return row if row.state in (DONE, EVICTED) else None
+
+    def _reversing(self, row: Outside) -> Outside | None:
+        found = self._store.db.execute(
+            f"{_SELECT} WHERE o.reverses = ? ORDER BY o.id DESC LIMIT 1", (row.id,)
+        ).fetchone()
+        return _row(found) if found else None
 
     def intend_back(self, operation: int, rows: Sequence[Outside]) -> list[Outside]:
         """In the open transaction: the opposite of these rows is about to happen, as work of ``operation``."""
@@ -175,7 +204,7 @@ class OutsideFiles:
             change = {CREATED: DELETED, EDITED: EDITED, DELETED: CREATED}[_KINDS[row.change]]
             source = None if change == DELETED else f"{KEPT}/{row.id}"
             before = row.after.inode if row.after is not None else None
-            ids.append(self._insert(operation, row.path, change, row.reason, source, False, before))
+            ids.append(self._insert(operation, row.path, change, row.reason, source, False, before, row.id))
             self._store.db.execute("UPDATE outside SET state = ? WHERE id = ?", (RETURNED, row.id))
         return [self._get(id_) for id_ in ids]
 
@@ -194,7 +223,7 @@ class OutsideFiles:
         ):
             if over <= 0:
                 break
-            over -= row.bytes
+            over -= row.size
             gone.append(row)
             self._store.db.execute("UPDATE outside SET state = ? WHERE id = ?", (EVICTED, row.id))
         return gone
@@ -212,21 +241,16 @@ class OutsideFiles:
     # -- inside
 
     def _insert(
-        self,
-        operation: int,
-        path: str,
-        change: int,
-        reason: str,
-        source: str | None,
-        copied: bool,
-        before: int | None,
-    ) -> int:
+        self, operation: int, path: str, change: int, reason: str, source: str | None, copied: bool,
+        before: int | None, reverses: int | None = None,
+    ) -> int:  # fmt: skip
         cursor = self._store.db.execute(
-            "INSERT INTO outside (operation, path, change, reason, source, copied, before, bytes, at, state)"
-            " VALUES (?,?,?,?,?,?,?,0,?,0) RETURNING id",
+            "INSERT INTO outside"
+            " (operation, path, change, reason, source, copied, before, reverses, at, bytes, state)"
+            " VALUES (?,?,?,?,?,?,?,?,?,0,0) RETURNING id",
             (
                 operation, self._store.versions.path_id(path), change, reason,
-                None if source is None else os.fsencode(source), copied, before, time.time_ns(),
+                None if source is None else os.fsencode(source), copied, before, reverses, time.time_ns(),
             ),
         )  # fmt: skip
         return int(cursor.fetchone()[0])
@@ -245,7 +269,7 @@ class OutsideFiles:
             return _became(row, REFUSED)
         size = 0
         if transfer.status(self._files, row.path, name) is not None:
-            if row.reason != "cache":
+            if row.reason not in UNKEPT:
                 size = transfer.measure(self._files, row.path, name)[0]
                 with suppress(FileExistsError):
                     transfer.move(self._files, transfer.beside(row.path, name), store, f"{KEPT}/{row.id}")
@@ -256,7 +280,7 @@ class OutsideFiles:
             size = transfer.measure(store, f"{KEPT}/{row.id}")[0]
         there = transfer.status(self._files, row.path)
         after = Stamp.of(there) if there is not None and row.change != "deleted" else None
-        return _became(row, DONE, size, after)
+        return replace(_became(row, DONE, size, after), entries=self._entries(row))
 
     def _bring(self, row: Outside, store: Files, name: bytes) -> None:
         """Give what comes in the temporary name beside its target, unless it has it or is in place already."""
@@ -308,12 +332,24 @@ class OutsideFiles:
         if there is None:
             return "it is gone"
         if row.after is None or there.st_ino != row.after.inode:
-            return "it was replaced meanwhile"
+            return None if self._is_refreshed(row) else "it was replaced meanwhile"
         if stat.S_ISDIR(there.st_mode):
             later = transfer.measure(self._files, row.path)[1] > row.at
             return "something in it was changed meanwhile" if later else None
         same = (there.st_size, there.st_mtime_ns) == (row.after.size, row.after.mtime)
-        return None if same else "it was changed meanwhile"
+        return None if same or self._is_refreshed(row) else "it was changed meanwhile"
+
+    def _entries(self, row: Outside) -> bytes | None:
+        """What a git index lists, so that one which git has only refreshed is known again."""
+        if row.reason != GIT or not row.path.endswith("/.git/index".lstrip("/")) or row.change == "deleted":
+            return None
+        with suppress(OSError, Blocked):
+            found = self._files.read(row.path)
+            return index_digest(found.data) if found is not None else None
+        return None
+
+    def _is_refreshed(self, row: Outside) -> bool:
+        return row.entries is not None and self._entries(row) == row.entries
 
 
 def unkeepable(files: Files, changes: Sequence[Change], budget: int = BUDGET) -> list[tuple[str, int]]:
@@ -333,16 +369,43 @@ def kept_folder(store: Path) -> Path:
 
 
 def _became(row: Outside, state: int, size: int = 0, after: Stamp | None = None) -> Outside:
-    return Outside(
-        row.id, row.operation, row.path, row.change, row.reason, row.source, row.copied, row.before, size, after,
-        time.time_ns(), state,
-    )  # fmt: skip
+    return replace(row, size=size, after=after, at=time.time_ns(), state=state)
 
 
 def _row(row: Sequence[Any]) -> Outside:
-    id_, operation, path, change, reason, source, copied, before, size, *stamp, at, state = row
+    id_, operation, path, change, reason, source, copied, before, size, *stamp, entries, reverses, at, state = row
     after = None if stamp[3] is None else Stamp(*stamp)
     incoming = None if source is None else os.fsdecode(source)
     return Outside(
-        id_, operation, to_path(path), _NAMES[change], reason, incoming, bool(copied), before, size, after, at, state
+        id_,
+        operation,
+        to_path(path),
+        _NAMES[change],
+        reason,
+        incoming,
+        bool(copied),
+        before,
+        size,
+        after,
+        entries,
+        reverses,
+        at,
+        state,
     )
+
+
+def noted(
+    rows: Sequence[Outside], caches: Sequence[str] = (), refused: Sequence[str] = (), most: int = 200
+) -> dict[str, object]:
+    """For an entry's detail: what an operation changed outside of the history, at most so many of each."""
+    shown = [row for row in rows if row.reason not in UNKEPT]
+    out: dict[str, object] = {}
+    if shown:
+        out["outside"] = [[row.path, row.change, row.reason] for row in shown[:most]]
+    for key, paths in (("caches", caches), ("refused", refused)):
+        if paths:
+            out[key] = list(paths[:most])
+    counts = {"outside": len(shown), "caches": len(caches), "refused": len(refused)}
+    if any(count > most for count in counts.values()):
+        out["counts"] = counts
+    return out

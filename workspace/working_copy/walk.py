@@ -14,7 +14,7 @@ from workspace.working_copy.files import Stamp
 from workspace.working_copy.ignore import IGNORE_FILES, VERSION_CONTROL, Rules, is_cache, is_ours, is_secret
 
 Reason = Literal[
-    "ignored", "cache", "secret", "too large", "unreadable", "outside", "not a file", "version control"
+    "ignored", "cache", "git object", "secret", "too large", "unreadable", "outside", "not a file", "version control"
 ]  # fmt: skip
 LARGEST = 64 << 20
 """Bytes of the largest file that is captured unless the owner says otherwise."""

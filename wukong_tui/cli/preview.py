@@ -35,10 +35,11 @@ def agreed(preview: Record, dry_run: bool, yes: bool, as_json: bool, question: s
         if dry_run:
             emit({"touched": [{"document": touch["path"], **_without_path(touch)} for touch in touches]})
         return not dry_run
-    if not touches:
+    if not touches and not preview.get("outside"):
         say(preview["note"] or "Nothing to do: it is already so.")
         return False
     print_touches(preview)
+    print_outside(preview)
     if dry_run:
         say(f"That would touch {plural(len(touches), 'document')}; this was only a preview.")
         return False
@@ -53,6 +54,17 @@ def _without_path(touch: Record) -> Record:
 
 def confirmed(question: str, *, default: bool) -> bool:
     return click.confirm(visible(question), default=default, err=True)
+
+
+def print_outside(preview: Record) -> None:
+    """What no version holds and comes back from the kept files, and what of it does not."""
+    for row in preview.get("outside", ())[:SHOWN]:
+        say(f"  {row['path']}  {UNDOES[row['change']]} ({row['reason']})")
+    for row in preview.get("stuck", ())[:SHOWN]:
+        say(f"  {row['path']}  not taken back: {row['reason']}", fg="yellow")
+
+
+UNDOES = {"created": "goes away", "edited": "comes back as it was", "deleted": "comes back"}
 
 
 def print_touches(preview: Record) -> None:

@@ -8,7 +8,7 @@ import click
 
 from wukong_tui.cli.common import emit, json_option, say
 from wukong_tui.cli.place import Place
-from wukong_tui.cli.preview import Record, agreed, preview_option, print_touches
+from wukong_tui.cli.preview import Record, agreed, preview_option, print_outside, print_touches
 
 
 @click.command(short_help="Take back the newest act.")
@@ -46,5 +46,6 @@ def _undo_or_redo(
         emit({key: done[key] for key in ("operation", "target", "versions")})
         return
     print_touches(preview)
+    print_outside(preview)
     back = "`wukong redo` brings it back" if verb == "undo" else "`wukong undo` takes it back"
     say(f"{'Undid' if verb == 'undo' else 'Redid'} {done['name']} as op:{done['operation']}; {back}.")
