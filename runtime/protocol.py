@@ -78,7 +78,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Perform:
     """An act on the workspace: scan, restore, revert, undo, redo; ``arguments`` as its command takes them."""
 
     name: Literal["scan", "restore", "revert", "undo", "redo"]
@@ -105,7 +105,7 @@ class Stop:
     idle: bool = False
 
 
-Command = Attach | Open | Prompt | Interrupt | Hold | Answer | Act | Refresh | Status | Stop
+Command = Attach | Open | Prompt | Interrupt | Hold | Answer | Perform | Refresh | Status | Stop
 
 # -- events and replies
 
@@ -153,7 +153,21 @@ class Reply:
 
 _TYPES: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Attach, Open, Prompt, Interrupt, Hold, Answer, Act, Refresh, Status, Stop, Advanced, Delta, Reply)
+    for kind in (
+        Attach,
+        Open,
+        Prompt,
+        Interrupt,
+        Hold,
+        Answer,
+        Perform,
+        Refresh,
+        Status,
+        Stop,
+        Advanced,
+        Delta,
+        Reply,
+    )
 }
 
 

@@ -10,7 +10,7 @@ from runtime.agent import calls, conversation
 from runtime.agent.model_call import ask
 from runtime.dispatch.cause import Cause
 from runtime.dispatch.door import Dispatch
-from runtime.models.base import Message, Model, Reply, Tool
+from runtime.models.base import Message, Model, ModelReply, Tool
 from runtime.protocol import Event
 from workspace import History
 from workspace.kinds import Kind
@@ -37,7 +37,7 @@ class NativeAgent:
         self._session = dispatch.session
         self._tools = dispatch.registry.tools()
         self.messages: list[Message] = []
-        self._reply: Reply | None = None
+        self._reply: ModelReply | None = None
 
     @property
     def name(self) -> str:
@@ -70,12 +70,12 @@ class NativeAgent:
         """Ask the model; its reply is taken with ``_taken``."""
         async with aclosing(ask(self._session, self.model, cause, messages, tools, kind)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, Reply):
+                if isinstance(piece, ModelReply):
                     self._reply = piece
                 else:
                     yield piece
 
-    def _taken(self) -> Reply:
+    def _taken(self) -> ModelReply:
         reply, self._reply = self._reply, None
         assert reply is not None
         return reply

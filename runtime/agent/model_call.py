@@ -13,7 +13,7 @@ from dataclasses import replace
 from runtime.agent import conversation
 from runtime.dispatch.cause import Cause
 from runtime.dispatch.session import Session
-from runtime.models.base import Message, Model, ModelError, Reply, TextDelta, Tool, ToolCall
+from runtime.models.base import Message, Model, ModelError, ModelReply, TextDelta, Tool, ToolCall
 from runtime.protocol import Delta
 from runtime.usage.budget import LimitReached
 from workspace import Usage
@@ -35,7 +35,7 @@ async def ask(
     messages: Sequence[Message],
     tools: Sequence[Tool],
     kind: Kind = Kind.MODEL,
-) -> AsyncGenerator[Delta | Reply, None]:
+) -> AsyncGenerator[Delta | ModelReply, None]:
     """Ask a model until it replies, giving the text as it comes and the reply last; each try is an operation.
 
     Calls in the reply have ids of ours, unique in the journal. Raises LimitReached before
@@ -59,7 +59,7 @@ async def ask(
 
 async def _ask_once(
     session: Session, model: Model, cause: Cause, messages: Sequence[Message], tools: Sequence[Tool], kind: Kind
-) -> AsyncGenerator[Delta | Reply, None]:
+) -> AsyncGenerator[Delta | ModelReply, None]:
     host = session.host
     asked = await asyncio.to_thread(model.count, messages, tools)
     limited = session.budget.max_tokens is not None or session.budget.max_cost is not None
@@ -71,13 +71,13 @@ async def _ask_once(
     )
     operation = await host.write(lambda work: work.begin(act))
     text, shown, journalled, came = "", 0, time.monotonic(), False
-    reply: Reply | None = None
+    reply: ModelReply | None = None
     stream = model.stream(messages, tools, limit=limit)
     host.streaming(operation, "")
     try:
         async for piece in stream:
             came = True
-            if isinstance(piece, Reply):
+            if isinstance(piece, ModelReply):
                 reply = piece
                 break
             if isinstance(piece, TextDelta) and not piece.reasoning:

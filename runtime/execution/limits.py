@@ -45,7 +45,7 @@ class Limits:
         """The same as a limit of the kernel's for the user; 0 where it would count other processes too."""
         return self.tasks if _kernel() >= (5, 14) else 0
 
-    def broken(self, usage: Usage) -> str | None:
+    def broken(self, usage: SandboxUsage) -> str | None:
         """What a sandbox uses too much of; memory, where pages may have been counted twice, apart."""
         if usage.processes > self.processes:
             return f"stopped: more than {self.processes:,} processes at once"
@@ -55,7 +55,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class SandboxUsage:
     """What the processes of a sandbox use; in ``memory``, bytes, shared pages count once for each process."""
 
     processes: int = 0
@@ -63,17 +63,17 @@ class Usage:
     memory: int = 0
 
 
-def usage(proc: int, most: int) -> Usage:
+def usage(proc: int, most: int) -> SandboxUsage:
     """Look at a sandbox through its /proc, a descriptor. With more than ``most`` processes only at their number."""
     pids = _pids(proc)
     if len(pids) > most:
-        return Usage(len(pids))
+        return SandboxUsage(len(pids))
     threads = pages = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
             threads += os.stat(f"{pid}/task", dir_fd=proc).st_nlink - 2
             pages += int(_read(proc, f"{pid}/statm").split()[1])
-    return Usage(len(pids), threads, pages * resource.getpagesize())
+    return SandboxUsage(len(pids), threads, pages * resource.getpagesize())
 
 
 def memory(proc: int) -> int:

@@ -10,7 +10,7 @@ from runtime.dispatch.authorize import Delegated
 from runtime.dispatch.door import Executor, Invocation, Plain
 from runtime.dispatch.session import Session
 from runtime.execution import command, known_programs, sandbox
-from runtime.execution.rpc import Answer, RpcServer
+from runtime.execution.rpc import CallResult, RpcServer
 from runtime.execution.sandbox import Limits, Ran
 from runtime.log import logger, where
 from runtime.tools.call import Call
@@ -88,13 +88,13 @@ class Calls:
         self.made = 0
         self.failed = 0
 
-    async def many(self, calls: Sequence[Call]) -> list[Answer]:
+    async def many(self, calls: Sequence[Call]) -> list[CallResult]:
         """Answer calls in order once all of them are durable; one that breaks takes no other along."""
         await self._session.gate.wait()
         if self._session.stopping:
-            return [Answer(error="A person has interrupted this program.")] * len(calls)
+            return [CallResult(error="A person has interrupted this program.")] * len(calls)
         decided = await self._decided(calls)
-        answers: list[Answer] = []
+        answers: list[CallResult] = []
         seen = dict(self._seen)
 
         def batch(work: Workspace) -> None:
@@ -105,7 +105,7 @@ class Calls:
         except Conflicted as error:
             paths = {conflict.path for conflict in error.conflicts}
             answers = [
-                Answer(error=str(error)) if self._path(call) in paths else answer
+                CallResult(error=str(error)) if self._path(call) in paths else answer
                 for call, answer in zip(calls, answers, strict=True)
             ]
         except Exception:
@@ -144,14 +144,14 @@ class Calls:
                 raise
             raise Refused(f"There is no {call.name}; there are {', '.join(names)} and help.") from error
 
-    def _alone(self, work: Workspace, call: Call, decided: Capability | Refused | None) -> Answer:
+    def _alone(self, work: Workspace, call: Call, decided: Capability | Refused | None) -> CallResult:
         """Carry out a call in a savepoint: what breaks is undone, recorded and told, and its neighbours stand."""
         if decided is None:
-            return Answer(_help(self.registry, call.arguments))
+            return CallResult(_help(self.registry, call.arguments))
         path = self._path(call)
         if isinstance(decided, Refused):
             self._record(work, call, path, Outcome.REFUSED)
-            return Answer(error=str(decided))
+            return CallResult(error=str(decided))
         read = self._seen.get(path) if path is not None else None
         try:
             with work.store.transaction():
@@ -165,7 +165,7 @@ class Calls:
                     self._seen[path] = read
             operation = self._record(work, call, path, Outcome.FAILED, f"{type(error).__name__}: {error}")
             _log.error("session %s, op:%d %s failed%s", self._session.name, operation, decided.name, where(error))
-            return Answer(error=f"{type(error).__name__}: {error}")
+            return CallResult(error=f"{type(error).__name__}: {error}")
 
     def _record(self, work: Workspace, call: Call, path: str | None, outcome: Outcome, error: str = "") -> int:
         """Record a call that changed nothing."""
@@ -174,14 +174,14 @@ class Calls:
                               detail={"error": error} if error else {})  # fmt: skip
         return work.record(act, outcome=outcome)
 
-    def _one(self, work: Workspace, call: Call, capability: Capability) -> Answer:
+    def _one(self, work: Workspace, call: Call, capability: Capability) -> CallResult:
         act = self._cause.act(Kind.CAPABILITY, capability.label(call.arguments))
         before = work.cursor
         hands = Hands(work, act, self._seen, self._session.inside, in_program=True)
         result = perform(capability, hands, call.arguments)
         if result.outcome.failed or work.cursor == before:
             work.record(act, outcome=result.outcome)
-        return Answer(result.text) if result.outcome.well else Answer(error=result.text)
+        return CallResult(result.text) if result.outcome.well else CallResult(error=result.text)
 
     def _path(self, call: Call) -> str | None:
         """The document that a call names, however it writes its path."""

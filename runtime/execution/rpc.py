@@ -33,14 +33,14 @@ _COMMAND = b'#!/bin/sh\nexec python3 -IS /opt/wk/wk.py "$@"\n'
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallResult:
     """What a call gave: a JSON value, or an error of one sentence."""
 
     value: Any = None
     error: str | None = None
 
 
-ExecuteMany = Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
+ExecuteMany = Callable[[Sequence[Call]], Awaitable[Sequence[CallResult]]]
 
 
 class RpcServer:
@@ -169,7 +169,7 @@ class RpcServer:
         _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         if user != os.getuid() or len(self._tasks) >= CONNECTIONS:
             with contextlib.suppress(OSError):
-                connection.send(_line(None, Answer(error=f"At most {CONNECTIONS} connections at once.")))
+                connection.send(_line(None, CallResult(error=f"At most {CONNECTIONS} connections at once.")))
             connection.close()
             return
         task = asyncio.create_task(self._serve(connection))
@@ -204,16 +204,16 @@ class RpcServer:
                 raise ValueError(f"{len(calls)} calls were given {len(given)} answers")
             answers = iter(given)
         except WorkspaceError as error:
-            answers = iter([Answer(error=str(error))] * len(calls))
+            answers = iter([CallResult(error=str(error))] * len(calls))
         except Exception as error:  # noqa: BLE001 - it belongs to who asked
-            answers = iter([Answer(error=f"{type(error).__name__}: {error}")] * len(calls))
+            answers = iter([CallResult(error=f"{type(error).__name__}: {error}")] * len(calls))
         out = []
         for number, call in read:
             answer = next(answers) if isinstance(call, Call) else call
             try:
                 line = _line(number, answer)
             except (TypeError, ValueError, RecursionError) as error:
-                answer = Answer(error=f"The answer cannot be sent ({error}).")
+                answer = CallResult(error=f"The answer cannot be sent ({error}).")
                 line = _line(number, answer)
             self.calls += 1
             self.failed += answer.error is not None
@@ -248,10 +248,10 @@ class _Lines:
             self._parts.append(part)
 
 
-def _read(line: bytes | None) -> tuple[Any, Call | Answer]:
+def _read(line: bytes | None) -> tuple[Any, Call | CallResult]:
     """A line's number and the call in it, or what is wrong with it."""
     if line is None:
-        return None, Answer(error=f"A call is longer than {LINE >> 20} MiB.")
+        return None, CallResult(error=f"A call is longer than {LINE >> 20} MiB.")
     number = None
     try:
         record = json.loads(line)
@@ -260,11 +260,11 @@ def _read(line: bytes | None) -> tuple[Any, Call | Answer]:
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise TypeError("the name has to be a text and the arguments an object")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return number, Answer(error=f"This is no call ({type(error).__name__}: {error}).")
+        return number, CallResult(error=f"This is no call ({type(error).__name__}: {error}).")
     return number, Call(name, arguments)
 
 
-def _line(number: Any, answer: Answer) -> bytes:
+def _line(number: Any, answer: CallResult) -> bytes:
     if answer.error is not None:
         record = {"id": number, "ok": False, "error": answer.error}
     else:

@@ -19,7 +19,7 @@ from workspace import Act, NotFound, Operation, Version, Workspace, WorkspaceErr
 from workspace.kinds import Kind
 from workspace.operations import undo
 from workspace.operations.addresses import Address, operation_of, resolve, workspace_path
-from workspace.operations.undo import Plan, Touch
+from workspace.operations.undo import Touch, UndoPlan
 from workspace.records import ENDED, INSTANT
 from workspace.working_copy.outside import UNKEPT, Outside
 
@@ -187,7 +187,7 @@ def _named(act: Act, name: str) -> Act:
     return Act(kind=act.kind, name=name, actor=act.actor, session=act.session)
 
 
-def _preview(touches: Sequence[Touch], plan: Plan, token: str) -> dict[str, Any]:
+def _preview(touches: Sequence[Touch], plan: UndoPlan, token: str) -> dict[str, Any]:
     return {
         "expect": token,
         "touched": [asdict(touch) for touch in touches],

@@ -119,7 +119,7 @@ class Sessions:
                 return self._hold(await self._session(name), held)
             case protocol.Answer():
                 return self._answer(command)
-            case protocol.Act(name=name, arguments=arguments):
+            case protocol.Perform(name=name, arguments=arguments):
                 done = await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
                 if name == "scan":
                     self._watching.stale()  # it may say what is captured

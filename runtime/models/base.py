@@ -41,7 +41,7 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ModelReply:
     """A whole reply, the last thing a stream yields.
 
     ``usage`` is as the provider reported it, with what it did not report as None, never
@@ -80,8 +80,8 @@ class Model(Protocol):
 
     def stream(
         self, messages: Sequence[Message], tools: Sequence[Tool], *, limit: int | None = None
-    ) -> AsyncIterator[TextDelta | Reply]:
-        """Ask once: deltas, then exactly one Reply. ``limit``: output tokens. Raises ModelError.
+    ) -> AsyncIterator[TextDelta | ModelReply]:
+        """Ask once: deltas, then exactly one ModelReply. ``limit``: output tokens. Raises ModelError.
 
         A stream that ends before its reply is whole raises ModelError(retry=True, text=…).
         """

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.models.base import Reply
+from runtime.models.base import ModelReply
 from workspace import Usage, WorkspaceError
 
 
@@ -132,7 +132,7 @@ def _usage(where: str, record: Any) -> Usage:
     return made
 
 
-def record(path: Path, replies: Iterable[Reply], *, title: str = "") -> None:
+def record(path: Path, replies: Iterable[ModelReply], *, title: str = "") -> None:
     """Write replies as a cassette that plays them again, for a person to go on with."""
     lines = [f"title = {_string(title)}", ""] if title else []
     for reply in replies:

@@ -66,7 +66,7 @@ def choose(
     *,
     config: Mapping[str, Any] | Path | None = None,
     environ: Mapping[str, str] = os.environ,
-    servers: Sequence[local.Server] = local.SERVERS,
+    servers: Sequence[local.LocalServer] = local.SERVERS,
 ) -> Model:
     """The model to ask: ``name``, else WUKONG_MODEL, else the configuration's, else the first available.
 
@@ -87,7 +87,7 @@ def available(
     *,
     config: Mapping[str, Any] | Path | None = None,
     environ: Mapping[str, str] = os.environ,
-    servers: Sequence[local.Server] = local.SERVERS,
+    servers: Sequence[local.LocalServer] = local.SERVERS,
 ) -> list[Candidate]:
     """All models that could be asked, the one that ``choose`` takes marked as chosen.
 
@@ -126,7 +126,7 @@ def read_config(path: Path | None = None) -> dict[str, Any]:
 
 
 def _found(
-    settings: Mapping[str, Any], environ: Mapping[str, str], servers: Sequence[local.Server]
+    settings: Mapping[str, Any], environ: Mapping[str, str], servers: Sequence[local.LocalServer]
 ) -> Iterator[Candidate]:
     """What is available, first the keys in their order, then the servers on this machine."""
     base = _base(settings, environ)
@@ -145,7 +145,7 @@ def _found(
 
 
 def _named(
-    name: str, settings: Mapping[str, Any], environ: Mapping[str, str], servers: Sequence[local.Server]
+    name: str, settings: Mapping[str, Any], environ: Mapping[str, str], servers: Sequence[local.LocalServer]
 ) -> Candidate:
     if name.startswith(CASSETTE):
         path = Path(name.removeprefix(CASSETTE)).expanduser()
@@ -196,7 +196,7 @@ def _remote(name: str, why: str, settings: Mapping[str, Any], environ: Mapping[s
     return Candidate(name, why, prices.window(name), prices.per_million(name), make=make)
 
 
-def _served(server: local.Server, found: local.Found, why: str) -> Candidate:
+def _served(server: local.LocalServer, found: local.ServedModel, why: str) -> Candidate:
     name = f"{server.prefix}/{found.model}"
 
     def make() -> Model:

@@ -16,7 +16,7 @@ WINDOW = 32_768
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class LocalServer:
     """A kind of server on its usual port; ``prefix`` begins the names of its models."""
 
     prefix: str
@@ -28,24 +28,24 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
-SERVERS: tuple[Server, ...] = (
-    Server("ollama", "Ollama", 11434),
-    Server("llamacpp", "llama.cpp", 8080),
-    Server("vllm", "vLLM", 8000),
-    Server("lmstudio", "LM Studio", 1234),
+SERVERS: tuple[LocalServer, ...] = (
+    LocalServer("ollama", "Ollama", 11434),
+    LocalServer("llamacpp", "llama.cpp", 8080),
+    LocalServer("vllm", "vLLM", 8000),
+    LocalServer("lmstudio", "LM Studio", 1234),
 )
 """Asked in this order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ServedModel:
     """A model that a server offers; ``window`` is in tokens."""
 
     model: str
     window: int
 
 
-def models(server: Server, wanted: str | None = None) -> list[Found]:
+def models(server: LocalServer, wanted: str | None = None) -> list[ServedModel]:
     """What a server offers for conversation; empty where it does not run.
 
     Only the first model, or the wanted one, is asked for its window.
@@ -57,7 +57,7 @@ def models(server: Server, wanted: str | None = None) -> list[Found]:
         listed = _get(f"{server.root}/v1/models", "data")
         names = _names(listed, "id")
     chosen = wanted if wanted in names else (names[0] if names else None)
-    return [Found(name, _window(server, name, listed) if name == chosen else WINDOW) for name in names]
+    return [ServedModel(name, _window(server, name, listed) if name == chosen else WINDOW) for name in names]
 
 
 def at(base: str, key: str | None = None) -> list[str]:
@@ -70,7 +70,7 @@ def _names(listed: Sequence[Any], field: str) -> list[str]:
     return [name for name in found if "embed" not in name.lower()]
 
 
-def _window(server: Server, name: str, listed: Sequence[Any]) -> int:
+def _window(server: LocalServer, name: str, listed: Sequence[Any]) -> int:
     if server.prefix == "ollama":
         shown = _ask(f"{server.root}/api/show", {"model": name}).get("model_info")
         lengths = [v for k, v in shown.items() if k.endswith(".context_length")] if isinstance(shown, dict) else []

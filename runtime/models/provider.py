@@ -21,7 +21,7 @@ from typing import Any
 
 from runtime.models import failures, prices, sending, tokens
 from runtime.models.assemble import Calls
-from runtime.models.base import Finish, Message, ModelError, Reply, TextDelta, Tool
+from runtime.models.base import Finish, Message, ModelError, ModelReply, TextDelta, Tool
 from workspace import Usage
 
 PATIENCE = 300.0
@@ -127,8 +127,8 @@ class LiteLLM:
 
     async def stream(
         self, messages: Sequence[Message], tools: Sequence[Tool], *, limit: int | None = None
-    ) -> AsyncIterator[TextDelta | Reply]:
-        """Ask once: deltas, then exactly one Reply. ``limit``: output tokens. Raises ModelError.
+    ) -> AsyncIterator[TextDelta | ModelReply]:
+        """Ask once: deltas, then exactly one ModelReply. ``limit``: output tokens. Raises ModelError.
 
         Closing the iterator, or cancelling who reads it, closes the connection.
         """
@@ -181,7 +181,7 @@ class LiteLLM:
     def cost(self, usage: Usage) -> int | None:
         """What usage costs in 1e-9 USD; None where the price or the usage is not known.
 
-        The cost that a Reply's usage brings along is kept: it knows what was written to a cache.
+        The cost that a ModelReply's usage brings along is kept: it knows what was written to a cache.
         """
         return usage.cost if usage.cost is not None else prices.cost(self.name, usage)
 
@@ -225,7 +225,7 @@ class LiteLLM:
             return finish
         return "tool_calls" if calls else "stop"
 
-    def _reply(self, response: Any, said: str, calls: Calls, finish: Finish, thought: bool) -> Reply:
+    def _reply(self, response: Any, said: str, calls: Calls, finish: Finish, thought: bool) -> ModelReply:
         reports = [report for chunk in response.chunks if (report := getattr(chunk, "usage", None)) is not None]
         usage, written = usage_of(reports, bool(said or calls), thought)
         cost = prices.cost(self.name, usage, written)
@@ -233,7 +233,7 @@ class LiteLLM:
             charged = [report.cost for report in reports if isinstance(getattr(report, "cost", None), int | float)]
             cost = round(charged[-1] * 1e9) if charged and charged[-1] > 0 else cost
         id = getattr(response, "response_id", None)
-        return Reply(
+        return ModelReply(
             text=said,
             calls=calls.finish(),
             usage=replace(usage, cost=cost),

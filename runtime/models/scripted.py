@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from runtime.models import cassette, tokens
-from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
+from runtime.models.base import Message, ModelError, ModelReply, TextDelta, Tool, ToolCall
 from workspace import Usage
 
 WINDOW = 10_000_000
@@ -37,8 +37,8 @@ class Scripted:
 
     async def stream(
         self, messages: Sequence[Message], tools: Sequence[Tool], *, limit: int | None = None
-    ) -> AsyncIterator[TextDelta | Reply]:
-        """Play the next turn: deltas, then exactly one Reply. Raises ModelError.
+    ) -> AsyncIterator[TextDelta | ModelReply]:
+        """Play the next turn: deltas, then exactly one ModelReply. Raises ModelError.
 
         A turn that expects something else than it is told, or a conversation longer than
         the cassette, is an error that names the turn: a demo never runs off its script.
@@ -69,7 +69,7 @@ class Scripted:
         if usage is None:
             usage = await asyncio.to_thread(self._estimate, messages, tools, turn)
         # No message id: nobody else counts this call, and every playing of a turn is a call of its own.
-        yield Reply(turn.text, calls, usage, None, self.name, "tool_calls" if calls else "stop")
+        yield ModelReply(turn.text, calls, usage, None, self.name, "tool_calls" if calls else "stop")
 
     def count(self, messages: Sequence[Message], tools: Sequence[Tool]) -> int:
         """Input tokens of a call, estimated."""

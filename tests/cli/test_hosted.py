@@ -13,7 +13,7 @@ import pytest
 
 from runtime.host import connect
 from runtime.host.client import Client
-from runtime.protocol import Act
+from runtime.protocol import Perform
 from tests.runtime.office import Call, turn, write_cassette
 from workspace import Conflicted, NotFound, WorkspaceError
 from workspace.errors import Changed
@@ -167,14 +167,14 @@ def dial_away(root: Path) -> None:
 async def test_a_host_raises_what_the_act_raised_and_a_conflict_comes_with_its_sides(kept: Path) -> None:
     async with Client.connect(kept) as client:
         with pytest.raises(NotFound, match="nowhere"):
-            await client.call(Act("restore", {"address": "nowhere@1"}))
-        first = await client.call(Act("restore", {"address": "op:1", "dry_run": True}))
+            await client.call(Perform("restore", {"address": "nowhere@1"}))
+        first = await client.call(Perform("restore", {"address": "op:1", "dry_run": True}))
         (kept / "sub" / "a").write_text("4\n")
-        await client.call(Act("scan"))
+        await client.call(Perform("scan"))
         with pytest.raises(Changed):
-            await client.call(Act("restore", {"address": "op:1", "expect": first["expect"]}))
+            await client.call(Perform("restore", {"address": "op:1", "expect": first["expect"]}))
         with pytest.raises(Conflicted) as caught:
-            await client.call(Act("revert", {"operations": ["op:2"]}))
+            await client.call(Perform("revert", {"operations": ["op:2"]}))
         (conflict,) = caught.value.conflicts
         assert (conflict.path, conflict.base, conflict.ours, conflict.theirs) == ("sub/a", b"2\n", b"4\n", b"1\n")
     dial_away(kept)

@@ -13,7 +13,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from runtime.host import acts
-from runtime.protocol import Act, Advanced, Command
+from runtime.protocol import Advanced, Command, Perform
 from tests.office.story import Story
 from widgets.dialog import Dialog
 from wukong_tui.app import Office
@@ -35,7 +35,7 @@ class Beside(Backend):
         self.story = story
 
     async def call(self, command: Command) -> Any:
-        assert isinstance(command, Act)
+        assert isinstance(command, Perform)
         done = acts.perform(self.story.work, command.name, command.arguments, "ann")
         self.advance()
         return done

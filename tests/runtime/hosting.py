@@ -21,7 +21,7 @@ import pytest
 
 from runtime.host import endpoint
 from runtime.host.client import Client, call
-from runtime.protocol import Act, Advanced, Delta, Event, Prompt
+from runtime.protocol import Advanced, Delta, Event, Perform, Prompt
 from workspace import History, Operation
 from workspace.store import location
 
@@ -177,6 +177,6 @@ class Watcher:
 def begin(root: str) -> None:
     """Start a run as a command line would: give the command, say its operation, go."""
     operation = call(root, Prompt("s1", "say:100 wait:go say:100"), core=CORE, idle=60.0)
-    while call(root, Act("redo", {"name": ""}), start=False)["typed"] < 100:
+    while call(root, Perform("redo", {"name": ""}), start=False)["typed"] < 100:
         pass
     print(operation)

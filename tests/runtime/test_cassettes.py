@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.models import cassette
-from runtime.models.base import Message, ModelError, Reply, TextDelta, ToolCall
+from runtime.models.base import Message, ModelError, ModelReply, TextDelta, ToolCall
 from runtime.models.cassette import BadCassette
 from runtime.models.scripted import Scripted
 from workspace import Usage
@@ -27,13 +27,13 @@ def tape(folder: Path, text: str) -> Scripted:
     return Scripted(path)
 
 
-async def play(model: Scripted, *told: str) -> Reply:
+async def play(model: Scripted, *told: str) -> ModelReply:
     """The reply to a conversation in which the model has spoken once after each text but the last."""
     messages: list[Message] = []
     for text in told:
         messages += [{"role": "user", "content": text}, {"role": "assistant", "content": "…"}]
     *deltas, last = [piece async for piece in model.stream(messages[:-1], [])]
-    assert isinstance(last, Reply)
+    assert isinstance(last, ModelReply)
     assert "".join(d.text for d in deltas if isinstance(d, TextDelta) and not d.reasoning) == last.text
     return last
 
@@ -171,7 +171,7 @@ def test_what_is_recorded_plays_again(
         for n, call in enumerate(calls)
     )
     usage = Usage(input=7, output=0, cached=None, cost=3)
-    replies = [Reply(text or "x", made, usage, "id", "a/model", "stop") for text in texts]
+    replies = [ModelReply(text or "x", made, usage, "id", "a/model", "stop") for text in texts]
     cassette.record(path, replies, title="'''")
     again = cassette.read(path)
     assert [turn.text for turn in again.turns] == [reply.text for reply in replies]
@@ -183,7 +183,7 @@ def test_what_is_recorded_plays_again(
 
 
 def test_half_a_character_from_a_provider_is_recorded_as_a_replacement(folder: Path) -> None:
-    cassette.record(folder / "r.toml", [Reply("a\ud83d\nb", (), Usage(), None, "m", "stop")])
+    cassette.record(folder / "r.toml", [ModelReply("a\ud83d\nb", (), Usage(), None, "m", "stop")])
     (turn,) = cassette.read(folder / "r.toml").turns
     assert turn.text == "a�\nb"
     assert turn.usage is None

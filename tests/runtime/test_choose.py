@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from runtime.models import keys, local
-from runtime.models.base import Reply
+from runtime.models.base import ModelReply
 from runtime.models.choose import PROVIDERS, NoModel, available, choose, read_config
-from runtime.models.local import SERVERS, Server
+from runtime.models.local import SERVERS, LocalServer
 from runtime.models.scripted import Scripted
 from workspace import WorkspaceError
 
@@ -21,7 +21,7 @@ from .provider import Provider, reply
 
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning")
 
-NOBODY: tuple[Server, ...] = ()
+NOBODY: tuple[LocalServer, ...] = ()
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,9 @@ def _no_keyring_and_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "TIMEOUT", 30.0)
 
 
-def pick(name: str | None = None, config: Any = None, servers: tuple[Server, ...] = NOBODY, **environ: str) -> str:
+def pick(
+    name: str | None = None, config: Any = None, servers: tuple[LocalServer, ...] = NOBODY, **environ: str
+) -> str:
     return choose(name, config=config or {}, environ=environ, servers=servers).name
 
 
@@ -97,7 +99,7 @@ def test_the_configuration_is_the_users_file(folder: Path) -> None:
 @pytest.mark.parametrize("kind", ["ollama", "vllm", "llamacpp", "lmstudio"])
 async def test_a_server_on_this_machine_is_found_asked_for_its_model_and_answers(kind: str) -> None:
     async with Provider([reply("Here I am.")], model="qwen3:8b", window=20_000) as provider:
-        servers = (Server("vllm", "Nobody", 1), Server(kind, "This one", provider.port))
+        servers = (LocalServer("vllm", "Nobody", 1), LocalServer(kind, "This one", provider.port))
         (found,) = await asyncio.to_thread(available, config={}, environ={}, servers=servers)
         assert (found.name, found.chosen) == (f"{kind}/qwen3:8b", True)
         assert found.why == f"This one answers on port {provider.port}"
@@ -105,13 +107,13 @@ async def test_a_server_on_this_machine_is_found_asked_for_its_model_and_answers
         model = await asyncio.to_thread(choose, found.name, config={}, environ={}, servers=servers[1:])
         assert model.window == found.window == 20_000
         pieces = [piece async for piece in model.stream([{"role": "user", "content": "Who?"}], [])]
-        assert isinstance(pieces[-1], Reply)
+        assert isinstance(pieces[-1], ModelReply)
         assert (pieces[-1].text, pieces[-1].model) == ("Here I am.", f"{kind}/qwen3:8b")
 
 
 async def test_a_server_that_lacks_the_named_model_says_what_it_has() -> None:
     async with Provider([], model="qwen3:8b") as provider:
-        servers = (Server("ollama", "Ollama", provider.port),)
+        servers = (LocalServer("ollama", "Ollama", provider.port),)
         with pytest.raises(NoModel, match="does not serve llama3: it has qwen3:8b"):
             await asyncio.to_thread(choose, "ollama/llama3", config={}, environ={}, servers=servers)
 
@@ -125,7 +127,10 @@ async def test_what_is_no_model_server_is_passed_over() -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         found = await asyncio.to_thread(
-            available, config={}, environ={}, servers=(Server("vllm", "vLLM", port), Server("ollama", "Ollama", port))
+            available,
+            config={},
+            environ={},
+            servers=(LocalServer("vllm", "vLLM", port), LocalServer("ollama", "Ollama", port)),
         )
     assert found == []
 
@@ -142,7 +147,7 @@ async def test_an_address_of_ones_own_serves_openai_models_and_needs_no_key() ->
             named = await asyncio.to_thread(choose, "other", config=config, environ=environ, servers=NOBODY)
             assert named.name == "openai/other"
         pieces = [piece async for piece in model.stream([{"role": "user", "content": "Who?"}], [])]
-        assert isinstance(pieces[-1], Reply)
+        assert isinstance(pieces[-1], ModelReply)
         assert pieces[-1].text == "From home."
 
 

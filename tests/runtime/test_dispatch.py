@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runtime.host.sessions import Sessions
-from runtime.models.base import Message, Reply, TextDelta, Tool
+from runtime.models.base import Message, ModelReply, TextDelta, Tool
 from runtime.protocol import Answer, Prompt
 from workspace import Usage
 
@@ -31,7 +31,7 @@ class Defective:
 
     async def stream(
         self, messages: Sequence[Message], tools: Sequence[Tool], *, limit: int | None = None
-    ) -> AsyncIterator[TextDelta | Reply]:
+    ) -> AsyncIterator[TextDelta | ModelReply]:
         yield TextDelta("hm")
         raise ZeroDivisionError(SAID)
 

@@ -22,7 +22,7 @@ from runtime.host import launch
 from runtime.host.client import Client, HostGone, call, status
 from runtime.host.connect import dial
 from runtime.host.launch import log_of
-from runtime.protocol import Act, Attach, Open, Prompt, Status, Stop, decode, encode
+from runtime.protocol import Attach, Open, Perform, Prompt, Status, Stop, decode, encode
 from workspace import History, WorkspaceError
 from workspace.operations.verify import verify
 from workspace.store import location
@@ -40,8 +40,8 @@ def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         yield made
 
 
-def go_on(name: str = "go") -> Act:
-    return Act("redo", {"name": name})
+def go_on(name: str = "go") -> Perform:
+    return Perform("redo", {"name": name})
 
 
 async def finish(place: Place, client: Client, operation: int, pieces: int) -> None:
@@ -367,7 +367,7 @@ def test_the_command_line_gives_one_command_and_waits_for_its_answer(place: Plac
     assert said is not None
     assert said["running"] == [f"op:{operation}"]
     with pytest.raises(WorkspaceError, match="The typist has no"):
-        call(place.root, Act("revert"), start=False)
+        call(place.root, Perform("revert"), start=False)
     with ended(place.host):
         assert call(place.root, Stop(), start=False) == "stopping"
     assert status(place.root) is None

@@ -17,7 +17,7 @@ import pytest
 
 from runtime.models import failures, prices, tokens
 from runtime.models.assemble import Calls
-from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
+from runtime.models.base import Message, ModelError, ModelReply, TextDelta, Tool, ToolCall
 from runtime.models.choose import PROVIDERS
 from runtime.models.provider import LiteLLM, load
 from workspace import Usage
@@ -59,19 +59,19 @@ def model_at(provider: Provider, name: str = "openai/gpt-4o", **options: Any) ->
     return LiteLLM(name, **{"api_base": base, "api_key": KEY, "key_name": "SOME_API_KEY"} | options)
 
 
-async def collect(stream: AsyncIterator[TextDelta | Reply]) -> tuple[list[TextDelta], Reply]:
+async def collect(stream: AsyncIterator[TextDelta | ModelReply]) -> tuple[list[TextDelta], ModelReply]:
     """The deltas and the reply of a stream, which is its last and only one."""
     *deltas, last = [piece async for piece in stream]
-    assert isinstance(last, Reply)
+    assert isinstance(last, ModelReply)
     assert all(isinstance(delta, TextDelta) for delta in deltas)
     return deltas, last  # type: ignore[return-value]
 
 
-async def ask(model: LiteLLM, messages: list[Message] = PROMPT, **options: Any) -> Reply:
+async def ask(model: LiteLLM, messages: list[Message] = PROMPT, **options: Any) -> ModelReply:
     return (await collect(model.stream(messages, [RUN], **options)))[1]
 
 
-def arguments(reply: Reply) -> list[Any]:
+def arguments(reply: ModelReply) -> list[Any]:
     return [json.loads(call.arguments) for call in reply.calls]
 
 
@@ -111,7 +111,7 @@ async def test_calls_go_back_with_their_results_and_the_next_reply_follows() -> 
         assert provider.requests[1].body["messages"][2]["tool_calls"][0]["id"] == first.calls[0].id
 
 
-def answered(whole: Reply, result: str = "fine") -> list[Message]:
+def answered(whole: ModelReply, result: str = "fine") -> list[Message]:
     calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in whole.calls

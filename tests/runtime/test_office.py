@@ -12,9 +12,9 @@ import pytest
 from runtime.agent import conversation
 from runtime.execution import sandbox
 from runtime.host.sessions import Sessions
-from runtime.models.base import Message, ModelError, Reply, TextDelta, Tool, ToolCall
+from runtime.models.base import Message, ModelError, ModelReply, TextDelta, Tool, ToolCall
 from runtime.planning import plan
-from runtime.protocol import Act, Answer, Interrupt, Open, Prompt
+from runtime.protocol import Answer, Interrupt, Open, Perform, Prompt
 from runtime.usage import meter
 from runtime.usage.budget import Budget, LimitReached
 from workspace import Usage, WorkspaceError
@@ -43,12 +43,12 @@ async def test_a_prompt_is_one_undo_and_the_model_is_told(folder: Path, tmp_path
         done = await prompt(desk, session)
         assert done.outcome == "done"
         assert (folder / "a.txt").read_text() == "two\n"
-        await desk.handle(Act("undo"))
+        await desk.handle(Perform("undo"))
         assert (folder / "a.txt").read_text() == "one\n"
         assert not (folder / "b.txt").exists()
         told = await desk.read(lambda history: conversation.messages(history, session.name))
         assert not told
-        await desk.handle(Act("redo"))
+        await desk.handle(Perform("redo"))
         assert (folder / "b.txt").read_text() == "new\n"
         assert (await prompt(desk, session, "And now?")).outcome == "done"
         assert (await desk.read(lambda history: verify(history.store))).ok
@@ -161,12 +161,12 @@ class Odd:
 
     async def stream(
         self, messages: Sequence[Message], tools: Sequence[Tool], *, limit: int | None = None
-    ) -> AsyncIterator[TextDelta | Reply]:
+    ) -> AsyncIterator[TextDelta | ModelReply]:
         usage = self._usages[self.asked % len(self._usages)]
         self.asked += 1
         await asyncio.sleep(0)
         yield TextDelta("hm")
-        yield Reply("hm", (), usage, None, self.name, "stop")
+        yield ModelReply("hm", (), usage, None, self.name, "stop")
 
     def count(self, messages: Sequence[Message], tools: Sequence[Tool]) -> int:
         return 1000
@@ -212,8 +212,8 @@ async def test_a_prompt_over_the_limit_ends_as_limit_and_can_be_resumed_or_undon
         assert (folder / "a.txt").exists()
         session = desk.session(await desk.handle(Open(resume=session.name, mode="auto", max_tokens=9_000)))
         assert (await prompt(desk, session, "Go on.")).outcome == "done"
-        await desk.handle(Act("undo"))  # the second prompt, which edited nothing
-        await desk.handle(Act("undo"))
+        await desk.handle(Perform("undo"))  # the second prompt, which edited nothing
+        await desk.handle(Perform("undo"))
         assert not (folder / "a.txt").exists()
 
 
@@ -317,7 +317,7 @@ async def test_what_still_works_cannot_be_undone_half(folder: Path, tmp_path: Pa
         await until((folder / "b.txt").exists)
         if session.busy:
             with pytest.raises(WorkspaceError, match="still at work"):
-                await desk.handle(Act("undo", {"target": operation}))
+                await desk.handle(Perform("undo", {"target": operation}))
         await until(lambda: not session.busy)
 
 
@@ -377,14 +377,14 @@ class Reading(Odd):
 
     async def stream(
         self, messages: Sequence[Message], tools: Sequence[Tool], *, limit: int | None = None
-    ) -> AsyncIterator[TextDelta | Reply]:
+    ) -> AsyncIterator[TextDelta | ModelReply]:
         self.asked += 1
         text, calls = (
             ("So far: much was read.", ()) if not tools else ("", (ToolCall("1", "read", '{"path": "a.txt"}'),))
         )
         if self.asked > 8:
             text, calls = "Done.", ()
-        yield Reply(text, calls, Usage(10, 10), str(self.asked), self.name, "stop")
+        yield ModelReply(text, calls, Usage(10, 10), str(self.asked), self.name, "stop")
 
     def count(self, messages: Sequence[Message], tools: Sequence[Tool]) -> int:
         return sum(len(str(message)) // 4 for message in messages)
@@ -413,12 +413,12 @@ async def test_errors_that_may_pass_are_tried_again_and_others_are_not(folder: P
     class Flaky(Odd):
         async def stream(
             self, messages: Sequence[Message], tools: Sequence[Tool], *, limit: int | None = None
-        ) -> AsyncIterator[TextDelta | Reply]:
+        ) -> AsyncIterator[TextDelta | ModelReply]:
             self.asked += 1
             if self.asked < 3:
                 yield TextDelta("half a ")
                 raise ModelError("cut", retry=True, text="half a ")
-            yield Reply(
+            yield ModelReply(
                 "whole", (ToolCall("1", "list", "{}"),) if self.asked == 3 else (), Usage(5, 5), "id", "f", "stop"
             )
 
@@ -446,5 +446,5 @@ async def test_every_call_of_a_program_is_an_operation_and_costs_no_tokens(folde
         made = await desk.read(lambda history: len(history.store.journal.children(program.id)))
         assert made == 301
         assert (await desk.read(lambda history: meter.of_family(history, program.id))).calls == 0
-        await desk.handle(Act("undo"))
+        await desk.handle(Perform("undo"))
         assert not (folder / "n.txt").exists()

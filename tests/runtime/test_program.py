@@ -16,7 +16,7 @@ import pytest
 
 import runtime.execution.wk
 from runtime.execution import rpc, sandbox
-from runtime.execution.rpc import Answer, Call, ExecuteMany, RpcServer
+from runtime.execution.rpc import Call, CallResult, ExecuteMany, RpcServer
 from runtime.execution.sandbox import Limits, Ran
 from workspace import Act, History, NotFound, WorkspaceError
 from workspace.operations.aio import Writer
@@ -30,15 +30,15 @@ SIGNATURES = {"read": ["path", "lines"], "write": ["path", "text"], "delete": ["
 def each(execute: Callable[[str, dict[str, Any]], Awaitable[Any]]) -> ExecuteMany:
     """Carries out the calls of a batch at the same time, started in order."""
 
-    async def one(call: Call) -> Answer:
+    async def one(call: Call) -> CallResult:
         try:
-            return Answer(await execute(call.name, call.arguments))
+            return CallResult(await execute(call.name, call.arguments))
         except WorkspaceError as error:
-            return Answer(error=str(error))
+            return CallResult(error=str(error))
         except Exception as error:  # noqa: BLE001 - it belongs to who asked
-            return Answer(error=f"{type(error).__name__}: {error}")
+            return CallResult(error=f"{type(error).__name__}: {error}")
 
-    async def many(calls: Sequence[Call]) -> list[Answer]:
+    async def many(calls: Sequence[Call]) -> list[CallResult]:
         return await asyncio.gather(*(one(call) for call in calls))
 
     return many
@@ -108,12 +108,12 @@ async def test_every_call_of_a_program_is_recorded_and_durable(folder: Path) -> 
     sizes = []
     async with Writer(folder) as writer:
 
-        async def many(calls: Sequence[Call]) -> list[Answer]:
+        async def many(calls: Sequence[Call]) -> list[CallResult]:
             sizes.append(len(calls))
 
-            def act(work: Any) -> list[Answer]:
+            def act(work: Any) -> list[CallResult]:
                 return [
-                    Answer(
+                    CallResult(
                         work.write(c.arguments["path"], c.arguments["text"].encode(), act=Act(name="write")).number
                     )
                     for c in calls
@@ -287,10 +287,10 @@ async def test_a_program_that_ran_out_of_time_keeps_what_it_had_sent(folder: Pat
 async def test_a_fast_program_waits_for_the_door(folder: Path) -> None:
     held, sizes = asyncio.Event(), []
 
-    async def many(calls: Sequence[Call]) -> list[Answer]:
+    async def many(calls: Sequence[Call]) -> list[CallResult]:
         await held.wait()
         sizes.append(len(calls))
-        return [Answer()] * len(calls)
+        return [CallResult()] * len(calls)
 
     text = """
 import socket, time
@@ -319,11 +319,11 @@ async def test_cancelling_stops_the_program_and_what_it_had_still_asked(folder: 
     begun, held = asyncio.Event(), asyncio.Event()
     done = []
 
-    async def many(calls: Sequence[Call]) -> list[Answer]:
+    async def many(calls: Sequence[Call]) -> list[CallResult]:
         begun.set()
         await held.wait()
         done.append(len(calls))
-        return [Answer()] * len(calls)
+        return [CallResult()] * len(calls)
 
     async def work() -> None:
         async with RpcServer(many, later=["write"]) as door:
@@ -508,7 +508,7 @@ async def test_answers_that_cannot_be_sent_and_faults_of_the_host_are_errors_of_
 
 
 async def test_a_batch_that_fails_as_a_whole_fails_each_of_its_calls() -> None:
-    async def many(calls: Sequence[Call]) -> list[Answer]:
+    async def many(calls: Sequence[Call]) -> list[CallResult]:
         raise WorkspaceError("The disk is full.")
 
     async with RpcServer(many) as door:

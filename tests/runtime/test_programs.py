@@ -9,7 +9,7 @@ from runtime.dispatch.door import Dispatch, Invocation
 from runtime.dispatch.policy import Decision
 from runtime.dispatch.session import Session
 from runtime.execution.programs import Calls
-from runtime.execution.rpc import Answer
+from runtime.execution.rpc import CallResult
 from runtime.host.sessions import Sessions
 from runtime.host.toolset import toolset
 from runtime.tools.call import Call
@@ -23,7 +23,7 @@ HUGE = 10**30
 """A version number that fits no database: the act itself breaks on it."""
 
 
-async def carried_out(desk: Sessions, *calls: Call) -> tuple[list[Answer], Calls, int]:
+async def carried_out(desk: Sessions, *calls: Call) -> tuple[list[CallResult], Calls, int]:
     """The answers to calls of one program, who answered them, and the program's operation."""
     session = await begin(desk)
     program = await running(desk, session, Call("program", {"text": "…"}))

@@ -13,7 +13,6 @@ import pytest
 import runtime
 import workspace
 from runtime.protocol import (
-    Act,
     Advanced,
     Answer,
     Attach,
@@ -23,6 +22,7 @@ from runtime.protocol import (
     Hold,
     Interrupt,
     Open,
+    Perform,
     Prompt,
     ProtocolError,
     Reply,
@@ -36,7 +36,7 @@ from workspace import Conflict, Conflicted, WorkspaceError
 MESSAGES: list[Command | Event | Reply] = [
     Attach(), Open(), Open("s1", None, "opus", "read-only", 10, 20, "/w"), Prompt("s1", "Hello\n\ud800"),
     Interrupt("s1"), Hold("s1", True), Answer(7, "session"), Answer(7, "no", "not now"),
-    Act("revert", {"operations": ["op:1"], "consent": False}), Status(), Stop(True), Advanced(9),
+    Perform("revert", {"operations": ["op:1"], "consent": False}), Status(), Stop(True), Advanced(9),
     Delta(1, 2, "text"), Reply(3, {"any": [1, None]}), Reply(0, error="No."),
 ]  # fmt: skip
 
@@ -59,8 +59,11 @@ def test_every_message_arrives_as_it_was_sent(message: Command | Event | Reply) 
         ({"type": "Answer", "approval": 1, "allow": ["once"]}, "Answer: allow has to be once or session or no."),
         ({"type": "Open", "max_tokens": 1.5}, "Open: max_tokens has to be a whole number or null."),
         ({"type": "Open", "mode": "yolo"}, "Open: mode has to be read-only or ask or auto."),
-        ({"type": "Act", "name": "continue"}, "Act: name has to be scan or restore or revert or undo or redo."),
-        ({"type": "Act", "name": "scan", "arguments": []}, "Act: arguments has to be an object."),
+        (
+            {"type": "Perform", "name": "continue"},
+            "Perform: name has to be scan or restore or revert or undo or redo.",
+        ),
+        ({"type": "Perform", "name": "scan", "arguments": []}, "Perform: arguments has to be an object."),
     ],
 )
 def test_a_message_with_a_wrong_field_is_refused_in_one_sentence(record: dict[str, Any], sentence: str) -> None:

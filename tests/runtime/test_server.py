@@ -24,7 +24,7 @@ from runtime.host.client import Client, HostGone, status
 from runtime.host.connection import PIPELINE, UNREAD
 from runtime.host.endpoint import LINE
 from runtime.host.server import Server
-from runtime.protocol import VERSION, Act, Attach, Interrupt, Open, Prompt, Reply, Status, Stop, decode, encode
+from runtime.protocol import VERSION, Attach, Interrupt, Open, Perform, Prompt, Reply, Status, Stop, decode, encode
 from workspace import Act as WorkspaceAct
 from workspace import NotFound, WorkspaceError
 from workspace.store import location
@@ -110,7 +110,7 @@ async def test_a_prompt_is_journalled_and_its_text_arrives(caller: Client, place
     watcher = Watcher(caller, await caller.call(Attach()))
     operation = await caller.call(Prompt(await caller.call(Open()), "say:500 write:notes.txt wait:go say:500"))
     await watcher.until(lambda: watcher.texts.get(operation) == typed(500))
-    await caller.call(Act("redo", {"name": "go"}))
+    await caller.call(Perform("redo", {"name": "go"}))
     await watcher.until_ended(place, operation)
     assert watcher.texts[operation] == typed(1000) == place.payload(operation)
     assert (place.root / "notes.txt").read_text() == typed(500)
@@ -122,7 +122,7 @@ async def test_attaching_again_begins_anew_from_a_snapshot(caller: Client) -> No
     operation = await caller.call(Prompt("s1", "say:300 wait:go say:300 wait:never"))
     await caller.call(Status())
     watcher = Watcher(caller, await caller.call(Attach()))
-    await caller.call(Act("redo", {"name": "go"}))
+    await caller.call(Perform("redo", {"name": "go"}))
     await watcher.until(lambda: watcher.texts.get(operation) == typed(600))
     assert watcher.gaps == 0
 
@@ -138,7 +138,7 @@ async def test_whoever_attaches_at_whatever_moment_knows_the_whole_text(place: P
 
         async def watch(after: int) -> Watcher:
             async with Client.connect(place.root) as client:
-                while (await client.call(Act("redo", {"name": ""})))["typed"] < after:
+                while (await client.call(Perform("redo", {"name": ""})))["typed"] < after:
                     pass
                 watcher = Watcher(client, await client.call(Attach()))
                 await watcher.until(lambda: watcher.texts.get(operation) == typed(1000))
@@ -179,21 +179,21 @@ async def test_a_run_goes_on_when_its_client_leaves(place: Place) -> None:
             await first.call(Attach())
         await alone(second)
         watcher = Watcher(second, await second.call(Attach()))
-        await second.call(Act("redo", {"name": "go"}))
+        await second.call(Perform("redo", {"name": "go"}))
         await watcher.until_ended(place, operation)
 
 
 async def test_a_command_is_carried_out_although_its_client_has_left(place: Place) -> None:
     async with serving(place), Client.connect(place.root) as second:
         async with Client.connect(place.root) as first:
-            asked = asyncio.create_task(first.call(Act("scan")))
+            asked = asyncio.create_task(first.call(Perform("scan")))
             await first.call(Status())
         with pytest.raises(HostGone):
             await asked
         await alone(second)
         watcher = Watcher(second, await second.call(Attach()))
         before = watcher.entry
-        await second.call(Act("redo", {"name": "scan"}))
+        await second.call(Perform("redo", {"name": "scan"}))
         await watcher.until(lambda: watcher.entry == before + 1)
 
 
@@ -267,15 +267,15 @@ async def test_a_message_that_is_too_long_is_refused_and_nobody_else_is_hurt(pla
 async def test_an_answer_that_is_too_large_for_a_message_is_an_error(place: Place) -> None:
     async with serving(place), Client.connect(place.root) as client:
         with pytest.raises(WorkspaceError, match="too large for one message: 17 MiB"):
-            await client.call(Act("undo", {"characters": 17 * 1024 * 1024}))
-        assert len(await client.call(Act("undo", {"characters": LINE - 100}))) == LINE - 100
+            await client.call(Perform("undo", {"characters": 17 * 1024 * 1024}))
+        assert len(await client.call(Perform("undo", {"characters": LINE - 100}))) == LINE - 100
 
 
 async def test_a_text_that_is_too_large_for_a_message_arrives_in_parts(place: Place) -> None:
     async with serving(place), Client.connect(place.root) as writer:
         operation = await writer.call(Prompt("s1", "say:40000 wait:end"))
         async with Client.connect(place.root) as client:
-            while (await client.call(Act("redo", {"name": ""})))["typed"] < 40_000:
+            while (await client.call(Perform("redo", {"name": ""})))["typed"] < 40_000:
                 pass
             snapshot = await client.call(Attach())
             assert 0 < len(snapshot["texts"][0]["text"]) < len(typed(40_000))
@@ -370,7 +370,7 @@ async def test_the_host_stays_while_somebody_is_connected_or_something_runs(plac
     await core.often.wait()
     assert not running.done()
     async with Client.connect(place.root, start=False) as client:
-        await client.call(Act("redo", {"name": "go"}))
+        await client.call(Perform("redo", {"name": "go"}))
     await running
 
 

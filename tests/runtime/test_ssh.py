@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from runtime.host.client import call, status
-from runtime.protocol import Act
+from runtime.protocol import Perform
 
 from .hosting import PROJECT, Place, ended, first_line, hosted, is_running
 from .typist import typed
@@ -104,7 +104,7 @@ def comes_back_and_sees_it_finish(place: Place, line: Line, host: int, operation
         assert said["host"] == host
         texts = {text["operation"]: text["text"] for text in said["snapshot"]["texts"]}
         assert texts[operation] == typed(100)
-        call(place.root, Act("redo", {"name": "go"}), start=False)
+        call(place.root, Perform("redo", {"name": "go"}), start=False)
         told = 0
         while place.operation(operation).outcome is None or told < place.operation(operation).last:
             event = first_line(again)

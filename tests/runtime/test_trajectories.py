@@ -13,7 +13,7 @@ import pytest
 
 from runtime.host.sessions import Sessions
 from runtime.models.provider import LiteLLM
-from runtime.protocol import Act, Open, Prompt
+from runtime.protocol import Open, Perform, Prompt
 from runtime.usage import meter
 from workspace import History
 from workspace.operations.verify import verify
@@ -65,9 +65,9 @@ async def play(
             assert operation.outcome == "done", operation.detail
             after = tree_on_disk(folder)
             await check_changes(office, prompt)
-            await office.handle(Act("undo"))
+            await office.handle(Perform("undo"))
             assert tree_on_disk(folder) == before
-            await office.handle(Act("redo"))
+            await office.handle(Perform("redo"))
             assert tree_on_disk(folder) == after
             assert (await office.read(lambda history: verify(history.store))).ok
         finally:

@@ -70,13 +70,13 @@ class Typist:
                 operation = await self._act(lambda work: work.begin(act, payload=text.encode()))
                 self._running[operation] = asyncio.create_task(self._work(operation, text.split()))
                 return operation
-            case protocol.Act(name="redo", arguments=arguments):
+            case protocol.Perform(name="redo", arguments=arguments):
                 self._gates[arguments["name"]].set()
                 return {"typed": self.typed, "running": list(self._running)}
-            case protocol.Act(name="scan"):
+            case protocol.Perform(name="scan"):
                 await self._gates["scan"].wait()
                 return await self._act(lambda work: work.record(Act(kind="scan")))
-            case protocol.Act(name="undo", arguments=arguments):
+            case protocol.Perform(name="undo", arguments=arguments):
                 return "x" * arguments["characters"]
             case protocol.Status():
                 return {"running": [f"op:{operation}" for operation in self._running]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.protocol import Act
+from runtime.protocol import Perform
 from tests.runtime.office import begin, office, prompt, turn, write_cassette
 from workspace import History
 from wukong_tui.views import Look
@@ -52,7 +52,7 @@ async def converse(folder: Path, tmp_path: Path) -> str:
         await prompt(desk, session, "Please change the one line of a.txt\nand say what you did.")
         await prompt(desk, session, "Now shout, by a plan.")
         await prompt(desk, session, "Add c.txt.")
-        await desk.handle(Act("undo", {"as": session.name}))
+        await desk.handle(Perform("undo", {"as": session.name}))
         await prompt(desk, session, "What is there now?")
         return session.name
 

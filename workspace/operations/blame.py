@@ -203,7 +203,7 @@ class Blame:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LineState:
     """What stood in a line's place: the version that put it there, and the line's number in it (from 0).
 
     ``line`` is None where a document is followed as a whole.
@@ -223,7 +223,7 @@ class Story:
     def __init__(self, versions: Versions, version: Version, line: int | None) -> None:
         self._line = _Line(versions, version.document)
         self._at: tuple[Version, int | None] | None = (version, line)
-        self.states: list[State] = []
+        self.states: list[LineState] = []
 
     @property
     def finished(self) -> bool:
@@ -276,7 +276,7 @@ class Story:
         return line + shift, True
 
     def _found(self, version: Version, line: int | None, then: tuple[Version, int | None] | None) -> None:
-        self.states.append(State(version, line))
+        self.states.append(LineState(version, line))
         self._at = then
 
 

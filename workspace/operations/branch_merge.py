@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workspace.operations.ancestry import Ancestry, Point
-from workspace.operations.undo import Plan
+from workspace.operations.undo import UndoPlan
 from workspace.records import Conflict, Edit, State, Version
 from workspace.store.merge import combine
 from workspace.store.store import Store
@@ -19,7 +19,7 @@ Tree = Mapping[int, State | None]
 class BranchMerge:
     """The plan of a merge and the two points that it joins, ours first."""
 
-    plan: Plan
+    plan: UndoPlan
     parents: tuple[Point, Point]
 
 
@@ -63,7 +63,7 @@ def plan(store: Store, ancestry: Ancestry, ours: int, theirs: int) -> BranchMerg
             )
         )
     conflicts += _collisions(mine, edits)
-    return BranchMerge(Plan(tuple(edits), tuple(conflicts)), parents)
+    return BranchMerge(UndoPlan(tuple(edits), tuple(conflicts)), parents)
 
 
 def _common(store: Store, ancestry: Ancestry, one: Point, other: Point) -> Tree:

@@ -25,7 +25,7 @@ But for a merge of branches, which somebody asked for.
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class UndoPlan:
     """Edits to record, or the conflicts that forbid it; ``uncertain`` edits may be somebody else's.
 
     ``outside`` is what no version holds and comes back from the kept files; ``stuck`` what of it does not, and why.
@@ -53,7 +53,7 @@ class Touch:
     removed: int | None
 
 
-def restore(history: History, cursor: int, paths: Collection[str] = ()) -> Plan:
+def restore(history: History, cursor: int, paths: Collection[str] = ()) -> UndoPlan:
     """Make the documents, or those at or below ``paths``, equal to what they were at the cursor.
 
     Where they are so already, but for what stands in the place of their files, it says that.
@@ -75,10 +75,10 @@ def restore(history: History, cursor: int, paths: Collection[str] = ()) -> Plan:
         tree = history.store.versions.tree(history.branch.id, cursor)
         if not any(w(version.path) for w in wanted for version in tree.values()):
             raise NotFound(f"No document was ever at {', '.join(sorted(paths))}.")
-    return _free(history, edits) if edits else Plan((), _in_the_way(history, wanted))
+    return _free(history, edits) if edits else UndoPlan((), _in_the_way(history, wanted))
 
 
-def restore_version(history: History, version: Version) -> Plan:
+def restore_version(history: History, version: Version) -> UndoPlan:
     """Make one document equal to one of its versions, at the path where it is now if it exists."""
     head = history.head(version.document)
     if head is None:
@@ -87,11 +87,11 @@ def restore_version(history: History, version: Version) -> Plan:
     if target is not None and head.exists:
         target = replace(target, path=head.path)
     if head.state == target:
-        return Plan((), _in_the_way(history, [_inside(target.path)]) if target else ())
+        return UndoPlan((), _in_the_way(history, [_inside(target.path)]) if target else ())
     return _free(history, [Edit(head.document, target.path if target else head.path, target, head.number)])
 
 
-def revert(history: History, operations: Collection[int]) -> Plan:
+def revert(history: History, operations: Collection[int]) -> UndoPlan:
     """Take out what these operations did and keep everything later.
 
     Where an operation's version is still the head, the content before it comes back; else
@@ -116,10 +116,10 @@ def revert(history: History, operations: Collection[int]) -> Plan:
         if any(version.operation in unsure for version in versions):
             uncertain.append(edit)
     plan = _free(history, edits)
-    return Plan(plan.edits, (*conflicts, *plan.conflicts), tuple(uncertain))
+    return UndoPlan(plan.edits, (*conflicts, *plan.conflicts), tuple(uncertain))
 
 
-def preview(history: History, plan: Plan) -> list[Touch]:
+def preview(history: History, plan: UndoPlan) -> list[Touch]:
     """What a plan would do, by path."""
     from workspace.store import lines
 
@@ -135,7 +135,7 @@ def preview(history: History, plan: Plan) -> list[Touch]:
     return sorted(touches, key=lambda touch: touch.path)
 
 
-def token(history: History, plan: Plan) -> str:
+def token(history: History, plan: UndoPlan) -> str:
     """A digest of all that a plan would do, and to which versions: plans with the same one are the same.
 
     Call it in the transaction in which the plan was made.
@@ -280,7 +280,7 @@ def _without(history: History, head: Version, numbers: set[int]) -> tuple[State 
     return state, []
 
 
-def _free(history: History, edits: Sequence[Edit]) -> Plan:
+def _free(history: History, edits: Sequence[Edit]) -> UndoPlan:
     """The plan of these edits, with a conflict for each path that another document holds now."""
     moving = {edit.document for edit in edits}
     conflicts = []
@@ -293,7 +293,7 @@ def _free(history: History, edits: Sequence[Edit]) -> Plan:
         other = history.find(edit.state.path)
         if other is not None and other.document not in moving:
             conflicts.append(Conflict(edit.state.path, "another document is there now", edit.document))
-    return Plan(tuple(edits), tuple(conflicts))
+    return UndoPlan(tuple(edits), tuple(conflicts))
 
 
 def _in_the_way(history: History, wanted: Collection[_Inside]) -> tuple[Conflict, ...]:

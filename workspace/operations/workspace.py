@@ -14,7 +14,7 @@ from workspace.operations import branch_merge, undo
 from workspace.operations.ancestry import PARENTS, Ancestry
 from workspace.operations.branch_merge import BranchMerge
 from workspace.operations.opened import Opened
-from workspace.operations.undo import Plan, Touch
+from workspace.operations.undo import Touch, UndoPlan
 from workspace.records import REGULAR, Act, Branch, Edit, Operation, State, Version
 from workspace.store.merge import combine
 from workspace.working_copy import coverage, snapshot
@@ -188,7 +188,7 @@ class Workspace(Opened):
         """What operations changed that no version holds: ignored, secret, too large, git's state."""
         return self.copy.outside.of(operations) if self.copy is not None else []
 
-    def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], Plan, str]:
+    def preview_revert(self, operations: Collection[int]) -> tuple[list[Touch], UndoPlan, str]:
         """What ``revert`` would do, without doing it, and the plan's token."""
         family = [member for o in operations for member in undo.family(self, self.operation(o))]
         with suppress(_Dropped), self.store.transaction():
@@ -285,17 +285,17 @@ class Workspace(Opened):
                 self._on.commit(act, planned.plan.edits)
         return self.operation(entry)
 
-    def preview_merge(self, branch: str) -> tuple[list[Touch], Plan, str]:
+    def preview_merge(self, branch: str) -> tuple[list[Touch], UndoPlan, str]:
         """What ``merge`` would do, without doing it, and the plan's token."""
         other = self.store.versions.branch(branch)
         with suppress(_Dropped), self.store.transaction():
             planned = self._planned_merge(other)
-            plan = planned.plan if planned else Plan(())
+            plan = planned.plan if planned else UndoPlan(())
             touches, token = undo.preview(self, plan), undo.token(self, plan)
             raise _Dropped  # contents that were merged for the preview are not kept
         return touches, plan, token
 
-    def _notice_all(self, plan: Plan) -> None:
+    def _notice_all(self, plan: UndoPlan) -> None:
         """In the open act: record what somebody else did to the files that a plan touches."""
         heads = [(edit, self.head(edit.document) if edit.document is not None else None) for edit in plan.edits]
         for path in {path for edit, head in heads for path in (edit.path, head.path if head else edit.path)}:
@@ -335,11 +335,11 @@ class Workspace(Opened):
             with self.store.transaction():
                 self.copy.outside.save(done)
 
-    def _check_expected(self, plan: Plan, expect: str | None) -> None:
+    def _check_expected(self, plan: UndoPlan, expect: str | None) -> None:
         if expect is not None and expect != undo.token(self, plan):
             raise Changed
 
-    def _take_back(self, plan: Plan, act: Act, verb: str) -> list[Version]:
+    def _take_back(self, plan: UndoPlan, act: Act, verb: str) -> list[Version]:
         _refuse_conflicts(plan, verb)
         return self.commit(act, plan.edits) if plan.edits else []
 
@@ -368,7 +368,7 @@ def check_not_too_wide(root: Path) -> None:
         raise NeedsConsent(f"{root} holds far more than one piece of work; add --yes to record all of it.")
 
 
-def _refuse_conflicts(plan: Plan, verb: str) -> None:
+def _refuse_conflicts(plan: UndoPlan, verb: str) -> None:
     if plan.conflicts:
         paths = ", ".join(sorted({conflict.path for conflict in plan.conflicts}))
         raise Conflicted(f"Nothing was {verb}: {paths}: {plan.conflicts[0].reason}.", plan.conflicts)

@@ -147,7 +147,7 @@ class Contents:
         self._unproven.clear()
         self._cached = 0
 
-    def _encode(self, new: int, content: bytes, base: int | None) -> tuple[int | None, delta.Delta, _Row]:
+    def _encode(self, new: int, content: bytes, base: int | None) -> tuple[int | None, delta.Encoded, _Row]:
         """Choose what ``content`` is stored against: its base, else the base's keyframe, else nothing."""
         if base is not None:
             for candidate, keyframe in self._candidates(base):

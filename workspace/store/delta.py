@@ -32,7 +32,7 @@ _STEP = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
+class Encoded:
     """An encoded delta and how many bytes have to be decoded to apply it."""
 
     data: bytes
@@ -43,7 +43,7 @@ class Malformed(ValueError):
     """The stored delta cannot be applied to this base."""
 
 
-def encode(base: bytes, content: bytes) -> Delta:
+def encode(base: bytes, content: bytes) -> Encoded:
     """The delta that turns ``base`` into ``content``; an empty base stores content by itself."""
     prefix = common_prefix(base, content)
     suffix = common_suffix(base, content, min(len(base), len(content)) - prefix)
@@ -56,7 +56,7 @@ def encode(base: bytes, content: bytes) -> Delta:
         compressed = _compress(better, middle, base[start:end])
         if len(compressed) < len(middle):
             method, packed, cost = better, compressed, len(middle) + end - start
-    return Delta(bytes([method]) + head + packed, cost)
+    return Encoded(bytes([method]) + head + packed, cost)
 
 
 def decode(base: bytes, deltas: Iterable[bytes]) -> bytes:

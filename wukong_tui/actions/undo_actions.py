@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events
 
-from runtime.protocol import Act
+from runtime.protocol import Perform
 from workspace.errors import Changed, WorkspaceError
 from workspace.kinds import Kind
 from wukong_tui.actions.table import ACTIONS
@@ -71,7 +71,7 @@ class UndoActions:
             if name == "revert" and (refused := await self._taken_back_otherwise(app.state.cursor)):
                 app.notify_person(refused)
                 return None
-            shown = await app.backend.call(Act(name, {**given, "dry_run": True}))  # type: ignore[arg-type]
+            shown = await app.backend.call(Perform(name, {**given, "dry_run": True}))  # type: ignore[arg-type]
         except WorkspaceError as error:
             app.notify_person(str(error))
             return None
@@ -98,7 +98,7 @@ class UndoActions:
         app = self._app
         given = {**arguments, "as": session or app.state.session or "cli"}
         try:
-            done = await app.backend.call(Act(name, given))  # type: ignore[arg-type]
+            done = await app.backend.call(Perform(name, given))  # type: ignore[arg-type]
         except WorkspaceError as error:
             app.notify_person(str(error))
             return error

@@ -94,7 +94,7 @@ class Place:
 
             def ask(name: Any, **arguments: Any) -> dict[str, Any]:
                 answer: dict[str, Any] = connect.call(
-                    root, protocol.Act(name, {**here, **arguments}), self.store, start=False
+                    root, protocol.Perform(name, {**here, **arguments}), self.store, start=False
                 )
                 return answer
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from widgets.why import Account, Past, WhyNeed, WhyPage
 from workspace import History, Version
 from workspace.kinds import Kind
-from workspace.operations.blame import Origin, State, Story, line_at
+from workspace.operations.blame import LineState, Origin, Story, line_at
 from wukong_tui.views import Look
 from wukong_tui.views.accounts import Accounts
 from wukong_tui.views.blame import BlameView
@@ -45,7 +45,12 @@ class WhyView:
             self.pending = True
             line = need.line or 0
             return WhyPage(
-                version.path, version.number, line + 1, _text(history, State(version, line)) or "", None, pending=True
+                version.path,
+                version.number,
+                line + 1,
+                _text(history, LineState(version, line)) or "",
+                None,
+                pending=True,
             )
         self._search = search
         search.advance(history, SLICE)
@@ -94,7 +99,7 @@ class _Fold:
     """States that one loop made, one after the other: ``state`` is the newest of ``times``."""
 
     key: tuple[object, ...]
-    state: State
+    state: LineState
     first: int
     times: int = 1
 
@@ -106,7 +111,7 @@ class _Search:
         """``origin``: who made the line, where that is known."""
         self._version = version
         self._line = line
-        self._text = "" if line is None else _text(history, State(version, line))
+        self._text = "" if line is None else _text(history, LineState(version, line))
         versions = history.store.versions
         start = version if origin is None else versions.get(version.document, origin.version)
         place = line if origin is None else origin.line
@@ -136,7 +141,7 @@ class _Search:
         return self._story is None or (self._whole and (self._source is None or bool(self._source.states)))
 
     @property
-    def maker(self) -> State | None:
+    def maker(self) -> LineState | None:
         return self._story.states[0] if self._story is not None and self._story.states else None
 
     def advance(self, history: History, seconds: float | None = None) -> None:
@@ -191,7 +196,7 @@ class _Search:
                 self._folds.append(_Fold(key, state, state.version.number))
         self._read = len(story.states)
 
-    def _restored(self, history: History, maker: State) -> Story | None:
+    def _restored(self, history: History, maker: LineState) -> Story | None:
         """For a restore: the story of the line in the version that it brought back."""
         versions = history.store.versions
         operation = history.operation(maker.version.operation)
@@ -235,7 +240,7 @@ class _Search:
         return None
 
 
-def _text(history: History, state: State) -> str | None:
+def _text(history: History, state: LineState) -> str | None:
     """A line's text without its end; None where there is no such line."""
     if state.line is None:
         return None

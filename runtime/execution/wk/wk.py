@@ -40,7 +40,7 @@ class WkError(Exception):
     """A call was refused or failed; the message says which and why."""
 
 
-class Reply:
+class Pending:
     """The answer to a call; whoever looks at it waits for it, and meets the first error there was."""
 
     __slots__ = ("_call", "_done", "_error", "_link", "_value")
@@ -67,7 +67,7 @@ class Reply:
         return repr(self.wait())
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.wait() == (other.wait() if isinstance(other, Reply) else other))
+        return bool(self.wait() == (other.wait() if isinstance(other, Pending) else other))
 
     def __hash__(self) -> int:
         return hash(self.wait())
@@ -105,12 +105,12 @@ class _Link:
         self.later: frozenset[str] = frozenset()
         self.socket: _socket.socket | None = None
         self._process = 0
-        self._waiting: dict[int, Reply] = {}
+        self._waiting: dict[int, Pending] = {}
         self._errors: list[WkError] = []
         self._number = 0
         self._rest = b""
 
-    def call(self, name: str, values: tuple[Any, ...], arguments: dict[str, Any], line: int = 0) -> Reply:
+    def call(self, name: str, values: tuple[Any, ...], arguments: dict[str, Any], line: int = 0) -> Pending:
         """Send a call; its reply to come."""
         with self.lock:
             self.open()
@@ -125,7 +125,7 @@ class _Link:
             record = {"id": self._number, "name": name, "arguments": arguments}
             data = _json.dumps(record, separators=(",", ":"), default=_plain).encode("ascii") + b"\n"
             first = next((str(value)[:60] for value in arguments.values()), "")
-            reply = Reply(self, f"{name} {first}".strip() + (f" (line {line})" if line else ""))
+            reply = Pending(self, f"{name} {first}".strip() + (f" (line {line})" if line else ""))
             self._waiting[self._number] = reply
             self._send(data)
             return reply
@@ -148,7 +148,7 @@ class _Link:
         while not self.signatures:
             self.receive()
 
-    def wait(self, reply: Reply | None = None) -> None:
+    def wait(self, reply: Pending | None = None) -> None:
         """Wait for one reply, or for all."""
         with self.lock:
             while not reply._done if reply is not None else self._waiting:
@@ -231,7 +231,7 @@ _link = _Link()
 
 
 def call(name: str, *values: Any, **arguments: Any) -> Any:
-    """Call a capability whatever its name; one that changes something answers later, see Reply."""
+    """Call a capability whatever its name; one that changes something answers later, see Pending."""
     return _call(name, values, arguments)
 
 
@@ -260,7 +260,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Reply):
+    if isinstance(value, Pending):
         return value.wait()
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "surrogateescape")
@@ -371,7 +371,7 @@ def _lines() -> int:
     poll.register(0, _select.POLLIN)
     poll.register(_link.socket, _select.POLLIN)
     status, number, rest, more = 0, 0, b"", True
-    asked: list[tuple[int, str, Reply]] = []
+    asked: list[tuple[int, str, Pending]] = []
     while more or asked:
         ready = [handle for handle, _ in poll.poll()] if more else []
         if 0 in ready:

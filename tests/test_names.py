@@ -1,0 +1,33 @@
+"""Names: a public class has one owner, so that whoever meets its name knows which one is meant."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("workspace", "runtime", "wukong_tui", "widgets", "themes")
+SHARED = {"Contents", "Decision", "Item", "Plan", "Prompt", "Row", "State", "Text"}
+"""Names that the panes still share among them or with what they draw. It only ever gets shorter."""
+
+
+def owners() -> dict[str, list[str]]:
+    """Modules by the public classes that they define."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.parse(path.read_text("utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found[node.name].append(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_no_public_class_has_two_owners() -> None:
+    shared = {name: modules for name, modules in owners().items() if len(modules) > 1}
+    assert {name: modules for name, modules in shared.items() if name not in SHARED} == {}
+
+
+def test_below_the_panes_no_name_is_shared() -> None:
+    for name, modules in owners().items():
+        assert sum(module.startswith(("workspace/", "runtime/")) for module in modules) < 2, (name, modules)
