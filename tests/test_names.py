@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("workspace", "runtime", "wukong_tui", "widgets", "themes")
-SHARED = {"Contents", "Decision", "Item", "Plan", "Prompt", "Row", "State", "Text"}
+SHARED = {"Cause", "Contents", "Decision", "Item", "Laid", "Plan", "Prompt", "Row", "State", "Text"}
 """Names that the panes still share among them or with what they draw. It only ever gets shorter."""
 
 

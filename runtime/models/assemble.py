@@ -17,10 +17,10 @@ class _Open:
     arguments: str = ""
 
 
-class Calls:
+class CallFragments:
     """Collects fragments. They belong together by index; ids and names tell where indices are wrong.
 
-    >>> calls = Calls()
+    >>> calls = CallFragments()
     >>> calls.add(0, "a", "run", '{"command"')
     >>> calls.add(0, None, None, ': "ls"}')
     >>> calls.finish()

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.models import failures, prices, sending, tokens
-from runtime.models.assemble import Calls
+from runtime.models.assemble import CallFragments
 from runtime.models.base import Finish, Message, ModelError, ModelReply, TextDelta, Tool
 from workspace import Usage
 
@@ -132,7 +132,7 @@ class LiteLLM:
 
         Closing the iterator, or cancelling who reads it, closes the connection.
         """
-        said, calls = "", Calls()
+        said, calls = "", CallFragments()
         thought = False
         response: Any = None
         failure: ModelError | None = None
@@ -211,7 +211,7 @@ class LiteLLM:
             request["tools"] = sending.tools(tools)
         return request
 
-    def _finish(self, response: Any, said: str, calls: Calls) -> Finish:
+    def _finish(self, response: Any, said: str, calls: CallFragments) -> Finish:
         """Why the reply ended, in the provider's own word. Raises ModelError where it gave none: it was cut."""
         word = getattr(response, "received_finish_reason", None)
         if not word:
@@ -225,7 +225,7 @@ class LiteLLM:
             return finish
         return "tool_calls" if calls else "stop"
 
-    def _reply(self, response: Any, said: str, calls: Calls, finish: Finish, thought: bool) -> ModelReply:
+    def _reply(self, response: Any, said: str, calls: CallFragments, finish: Finish, thought: bool) -> ModelReply:
         reports = [report for chunk in response.chunks if (report := getattr(chunk, "usage", None)) is not None]
         usage, written = usage_of(reports, bool(said or calls), thought)
         cost = prices.cost(self.name, usage, written)

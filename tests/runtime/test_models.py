@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from runtime.models import failures, prices, tokens
-from runtime.models.assemble import Calls
+from runtime.models.assemble import CallFragments
 from runtime.models.base import Message, ModelError, ModelReply, TextDelta, Tool, ToolCall
 from runtime.models.choose import PROVIDERS
 from runtime.models.provider import LiteLLM, load
@@ -437,7 +437,7 @@ async def test_ollama_gives_parallel_calls_and_reads_as_much_as_it_is_asked_to()
 
 
 def test_calls_without_index_or_id_are_told_apart_by_whole_arguments() -> None:
-    calls = Calls()
+    calls = CallFragments()
     for name, arguments in (("run", ""), (None, '{"command":'), (None, ' "a"}'), ("read", '{"path": "b"}')):
         calls.add(None, None, name, arguments)
     assert [(call.name, call.arguments) for call in calls.finish()] == [
@@ -448,7 +448,7 @@ def test_calls_without_index_or_id_are_told_apart_by_whole_arguments() -> None:
 
 
 def test_an_id_used_for_two_different_calls_is_made_distinct_and_a_repetition_stays_visible() -> None:
-    calls = Calls()
+    calls = CallFragments()
     calls.add(0, "same", "run", '{"command": "a"}')
     calls.add(1, "same", "run", '{"command": "b"}')
     calls.add(2, "same", "run", '{"command": "a"}')

@@ -58,7 +58,7 @@ class Position(NamedTuple):
 START = Position(0, 0, 0)
 
 
-class Change(NamedTuple):
+class LinesOfVersion(NamedTuple):
     """One version in a block's packed bytes: lines removed in ``start:middle``, added in ``middle:end``.
 
     Each with its line end. Where the lines are not kept, ``start`` is ``end``, and the block has no other.
@@ -346,7 +346,7 @@ def holds_lines(packed: bytes) -> bool:
     return packed.count(b" ", 0, packed.find(b"\n")) == 3
 
 
-def parse(packed: bytes) -> list[Change]:
+def parse(packed: bytes) -> list[LinesOfVersion]:
     """The changes of a block, oldest first."""
     out = []
     at, end = 0, len(packed)
@@ -355,5 +355,5 @@ def parse(packed: bytes) -> list[Change]:
         document, number, *sizes = map(int, packed[at:start].split())
         removed, added = sizes or (0, 0)
         at = start + removed + added
-        out.append(Change(document, number, start, start + removed, at))
+        out.append(LinesOfVersion(document, number, start, start + removed, at))
     return out
