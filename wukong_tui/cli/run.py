@@ -18,7 +18,7 @@ from workspace.operations.addresses import resolve
 from workspace.operations.workspace import check_not_too_wide
 from wukong_tui.cli.common import emit, json_option, note, say
 from wukong_tui.cli.place import Place
-from wukong_tui.cli.watch import Watch
+from wukong_tui.cli.watch import RunPrinter
 
 
 @click.command(short_help="Give a prompt to an agent and watch it work.")
@@ -83,7 +83,7 @@ async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) 
         with place.reading() as history:
             before = history.cursor
             operation = await client.call(protocol.Prompt(session, prompt))
-            watch = Watch(place, history, session, operation, as_json, entry=before)
+            watch = RunPrinter(place, history, session, operation, as_json, entry=before)
             if as_json:
                 emit({"event": "begun", "session": session, "operation": operation})
             try:
@@ -95,7 +95,7 @@ async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) 
     return watch.outcome or Outcome.UNKNOWN
 
 
-async def _follow(client: Any, watch: Watch) -> None:
+async def _follow(client: Any, watch: RunPrinter) -> None:
     watch.advance()
     await _ask_person(client, watch)
     if watch.outcome is not None:
@@ -110,7 +110,7 @@ async def _follow(client: Any, watch: Watch) -> None:
             return
 
 
-async def _ask_person(client: Any, watch: Watch) -> None:
+async def _ask_person(client: Any, watch: RunPrinter) -> None:
     """Put what waits for a person to the person at this terminal; without one it is refused."""
     import asyncio
 
@@ -137,7 +137,7 @@ async def _ask_person(client: Any, watch: Watch) -> None:
         await client.call(protocol.Answer(id_, allow, reason))  # type: ignore[arg-type]
 
 
-def _say_end(watch: Watch) -> None:
+def _say_end(watch: RunPrinter) -> None:
     history, total = watch.history, meter.of_family(watch.history, watch.prompt)
     operation = history.operation(watch.prompt)
     if watch.as_json:

@@ -19,7 +19,7 @@ from wukong_tui.cli.place import Place
 
 
 @dataclass(slots=True)
-class Watch:
+class RunPrinter:
     """What has been printed of a run: follows the journal and the text in flight."""
 
     place: Place
