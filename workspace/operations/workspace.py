@@ -321,7 +321,7 @@ class Workspace(Opened):
         done = self.store.journal.of_kinds([act.kind], after=before, upto=self.cursor)
         return self.operation(done[-1].id if done else self.record(act))
 
-    def _with_outside(self, plan: Plan, family: Collection[int]) -> Plan:
+    def _with_outside(self, plan: UndoPlan, family: Collection[int]) -> UndoPlan:
         """A plan with what of these operations no version holds."""
         if self.copy is None:
             return plan

@@ -36,6 +36,8 @@ _Events = Generator[Collection[tuple[int, str]], None, None]
 class Unwatchable(WorkspaceError):
     """Events cannot be had here; why, as part of a sentence."""
 
+    code = "unwatchable"
+
 
 def joined(paths: Collection[str], more: Collection[str]) -> frozenset[str]:
     """What two waits told, as one."""
