@@ -45,6 +45,19 @@ GUARDED = (".git/hooks", ".git/config", ".hg/hgrc")
 """What of a repository can be read in a sandbox and not written: git executes it, outside and as the person."""
 
 
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What an overlay of the workspace is made of, besides the workspace: folders outside.
+
+    Changes go to ``upper``; ``work`` is the kernel's, on the same file system. ``hidden``
+    holds whiteouts, which keep files out of sight.
+    """
+
+    upper: Path
+    work: Path
+    hidden: Path | None = None
+
+
 @dataclass(slots=True)
 class View:
     """What is shown where; ``options`` turns it into arguments of bubblewrap.
@@ -65,6 +78,8 @@ class View:
     hidden: Sequence[Path] = ()
     sized: bool = True
     """Whether this bubblewrap can bound what is kept in memory."""
+    layers: Layers | None = None
+    """With them the workspace is shown as an overlay; none of its repository is guarded, as nothing is changed."""
 
     def options(self) -> tuple[list[bytes], list[bytes]]:
         r"""Arguments, and contents: the argument ``\0`` and a number stands for the descriptor of a content."""
@@ -104,11 +119,7 @@ class View:
         trees = self._toolchains()
         for tree in trees:
             out += ("--ro-bind", str(tree), str(tree))
-        workspace = self.workspace.resolve()
-        out += ("--bind", str(workspace), self.inside)
-        for name in _guarded(workspace):
-            how = "--ro-bind" if name in GUARDED else "--bind"  # what is mounted cannot be moved out of the way
-            out += (how, str(workspace / name), f"{self.inside.rstrip('/')}/{name}")
+        out += self._shown(self.workspace.resolve())
         for path, content in self.files.items():
             out += made(path, content, "0755")
         for source, target in self.binds:
@@ -128,6 +139,19 @@ class View:
         theirs = [f for f in _path() if _is_system(Path(f)) and os.path.isdir(f)]
         bins = [str(tree / "bin") for tree in trees]
         return list(dict.fromkeys([*map(os.path.dirname, self.files), *bins, *theirs, *SEARCH]))
+
+    def _shown(self, workspace: Path) -> Iterator[str]:
+        """The workspace: as an overlay, or itself with what a repository would execute kept as it is."""
+        if self.layers is None:
+            yield from ("--bind", str(workspace), self.inside)
+            for name in _guarded(workspace):
+                how = "--ro-bind" if name in GUARDED else "--bind"  # what is mounted cannot be moved out of the way
+                yield from (how, str(workspace / name), f"{self.inside.rstrip('/')}/{name}")
+            return
+        yield from ("--overlay-src", str(workspace))
+        if self.layers.hidden is not None:
+            yield from ("--overlay-src", str(self.layers.hidden))
+        yield from ("--overlay", str(self.layers.upper), str(self.layers.work), self.inside)
 
     def _in_memory(self, path: str, size: int) -> list[str]:
         bound = ["--size", str(size)] if self.sized else []

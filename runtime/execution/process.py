@@ -44,12 +44,16 @@ _FREELY = 4 << 20
 """Bytes of output read as fast as they come; a flood is then slowed down."""
 
 
-def command(
-    view: View, argv: Sequence[str], limits: Limits, stack: contextlib.ExitStack
-) -> tuple[list[str], list[int]]:
+def gated(argv: Sequence[str], limits: Limits) -> list[str]:
+    """The first process of a sandbox for one command: it waits for the host, then becomes the command."""
+    return ["/bin/sh", "-c", _GATE, "sh", str(limits.memory >> 10), str(limits.own_tasks), *argv]
+
+
+def command(view: View, first: Sequence[str], stack: contextlib.ExitStack) -> tuple[list[str], list[int]]:
     """The command line of bubblewrap and the descriptors to pass it, which ``stack`` closes.
 
-    What it shows stays off the command line, which is visible inside. Raises SandboxError.
+    ``first`` is the first process inside. What the sandbox shows stays off the command
+    line, which is visible inside. Raises SandboxError.
     """
     options, contents = view.options()
     if (rules := seccomp.program()) is not None:
@@ -58,12 +62,14 @@ def command(
     passed = [_hold(content, stack) for content in contents]
     names = {b"\0%d" % at: b"%d" % handle for at, handle in enumerate(passed)}
     asked = _hold(b"".join(names.get(option, option) + b"\0" for option in options), stack)
-    gate = ["/bin/sh", "-c", _GATE, "sh", str(limits.memory >> 10), str(limits.own_tasks)]
-    return [bubblewrap.program() or "bwrap", "--as-pid-1", "--args", str(asked), "--", *gate, *argv], [*passed, asked]
+    return [bubblewrap.program() or "bwrap", "--as-pid-1", "--args", str(asked), "--", *first], [*passed, asked]
 
 
 class Process:
-    """A sandbox that is being made, used and ended, in this order: ``open``, ``ended``, and always ``close``."""
+    """A sandbox that is being made, used and ended, in this order: ``open``, ``ended``, and always ``close``.
+
+    Where its standard input is to be held open (``hold``), ``send`` reaches its first process.
+    """
 
     def __init__(
         self,
@@ -71,15 +77,21 @@ class Process:
         passed: Sequence[int],
         limits: Limits,
         output: Output,
-        heard: Callable[[bytes], None] | None,
+        heard: Callable[[bytes], None] | None = None,
+        *,
+        hold: bool = False,
     ) -> None:
         """Start bubblewrap. Raises SandboxError."""
         self._limits = limits
         self._output = output
         self._heard = heard
+        self._hold = hold
         self._stack = stack = contextlib.ExitStack()
         self._first: int | None = None
-        self._processes: int | None = None
+        self.pid = 0
+        """The first process inside, as it is called outside; 0 before it is there."""
+        self.processes = -1
+        """A descriptor of the sandbox's /proc."""
         self._begun = asyncio.Event()
         self._early = b""
         try:
@@ -126,7 +138,7 @@ class Process:
     async def ended(self) -> tuple[int | None, str | None]:
         """Wait for the command or the first limit it breaks: its status, or what the limit is."""
         over = asyncio.ensure_future(readable(self._outer_fd))
-        broken = asyncio.ensure_future(self._broken())
+        broken = asyncio.ensure_future(self.broken())
         tasks: set[asyncio.Future[Any]] = {over, broken, self._reading}
         try:
             async with asyncio.timeout(self._limits.seconds) as clock:
@@ -146,6 +158,38 @@ class Process:
         status = self._outer.wait()
         return (status if status >= 0 else 128 - status), None
 
+    async def broken(self, check: Callable[[], str | None] | None = None) -> str:
+        """Wait until all processes together use more than they may, or ``check`` names something; what that is."""
+        again = 0.0
+        while True:
+            await asyncio.sleep(_WATCH)
+            if check is not None and (limit := check()) is not None:
+                return limit
+            usage = held.usage(self.processes, self._limits.processes)
+            if (limit := self._limits.broken(usage)) is not None:
+                return limit
+            if usage.memory > self._limits.memory and time.monotonic() >= again:
+                if await asyncio.to_thread(held.memory, self.processes) > self._limits.memory:
+                    return f"stopped: more than {self._limits.memory / 2**20:,.0f} MiB of memory"
+                again = time.monotonic() + 1
+
+    async def over(self) -> None:
+        """Wait until the sandbox has ended."""
+        await readable(self._outer_fd)
+
+    def kill(self) -> None:
+        """Begin to end every process of the sandbox; ``close`` sees to it that they are gone."""
+        if self._first is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+
+    def send(self, line: bytes) -> None:
+        """Send a line to the first process. Raises SandboxError where the sandbox has ended."""
+        try:
+            os.write(self._gate, line)
+        except OSError as error:
+            raise SandboxError(f"The sandbox has ended: {error.strerror}.") from error
+
     async def close(self) -> None:
         """End every process of the sandbox, wait until they are gone, and read what they had printed.
 
@@ -156,8 +200,7 @@ class Process:
                 if not self._telling.done():  # what it has begun by now would outlive it, so let it first say what
                     await asyncio.wait({self._telling})
                 if self._first is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        signal.pidfd_send_signal(self._first, signal.SIGKILL)
+                    self.kill()
                     await readable(self._first)  # the first process of a namespace is the last to go
                 else:
                     self._outer.kill()
@@ -176,8 +219,8 @@ class Process:
 
     async def _let_go(self, pid: int) -> None:
         """Set the limits that the kernel holds for us, begin to watch, and let the command begin."""
-        self._processes = os.open(f"/proc/{pid}/root/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._stack.callback(os.close, self._processes)
+        self.processes = os.open(f"/proc/{pid}/root/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._stack.callback(os.close, self.processes)
         held.stand_back(pid)
         if (helper := held.bound(pid, self._limits)) is not None:
             handle = os.pidfd_open(helper.pid)
@@ -187,42 +230,30 @@ class Process:
                 os.close(handle)
                 helper.wait()
         os.write(self._gate, b"go\n")
-        self._close_gate()
+        if not self._hold:
+            self._close_gate()
 
     def _close_gate(self) -> None:
         if self._gate >= 0:
             os.close(self._gate)
             self._gate = -1
 
-    async def _broken(self) -> str:
-        """Wait until all processes together use more than they may; what that is."""
-        assert self._processes is not None
-        again = 0.0
-        while True:
-            await asyncio.sleep(_WATCH)
-            usage = held.usage(self._processes, self._limits.processes)
-            if (limit := self._limits.broken(usage)) is not None:
-                return limit
-            if usage.memory > self._limits.memory and time.monotonic() >= again:
-                if await asyncio.to_thread(held.memory, self._processes) > self._limits.memory:
-                    return f"stopped: more than {self._limits.memory / 2**20:,.0f} MiB of memory"
-                again = time.monotonic() + 1
-
     async def _tell(self) -> int | None:
         """What the first process inside is called outside; None where bubblewrap gave up before it."""
         said = b""
-        while part := await _next(self._info, 4096):
+        while part := await take(self._info, 4096):
             said += part
         if not said.strip():
             return None
         pid = int(json.loads(said)["child-pid"])
         self._first = os.pidfd_open(pid)
+        self.pid = pid
         self._stack.callback(os.close, self._first)
         return pid
 
     async def _read(self) -> None:
         while not self._begun.is_set():
-            part = await _next(self._said, _CHUNK)
+            part = await take(self._said, _CHUNK)
             self._early += part
             _, mark, after = self._early.partition(STARTED)
             if mark:
@@ -232,7 +263,7 @@ class Process:
             elif not part:
                 return
         total = 0
-        while part := await _next(self._said, _CHUNK):
+        while part := await take(self._said, _CHUNK):
             total += len(part)
             await self._hear(part)
             if total > _FREELY:
@@ -272,8 +303,8 @@ async def readable(handle: int) -> None:
         loop.remove_reader(handle)
 
 
-async def _next(handle: int, size: int) -> bytes:
-    """The next bytes of a pipe; empty at its end."""
+async def take(handle: int, size: int) -> bytes:
+    """The next bytes of a pipe, at most ``size``; empty at its end."""
     while True:
         try:
             return os.read(handle, size)

@@ -18,7 +18,7 @@ from runtime.execution import bubblewrap
 from runtime.execution.limits import Limits
 from runtime.execution.mounts import SandboxError, View
 from runtime.execution.output import Output
-from runtime.execution.process import LATE, STARTED, Process, command
+from runtime.execution.process import LATE, STARTED, Process, command, gated
 from runtime.waiting import to_the_end
 from workspace.store import location
 
@@ -54,7 +54,7 @@ def available() -> str | None:
     with tempfile.TemporaryDirectory(prefix="wukong-") as folder, contextlib.ExitStack() as stack:
         try:
             os.close(os.pidfd_open(os.getpid()))
-            line, passed = command(View(Path(folder), sized=trial.tried.sized), ["true"], Limits(), stack)
+            line, passed = command(View(Path(folder), sized=trial.tried.sized), gated(["true"], Limits()), stack)
             tried = subprocess.run(
                 line, env={}, cwd="/", pass_fds=passed, input=b"go\n", capture_output=True, timeout=10, check=False
             )
@@ -105,7 +105,7 @@ async def run(
     view = View(workspace, inside, directory, scratch, limits.memory // 2, environment, binds, files, hidden, sized())
     output = Output(limits.output, aside)
     with contextlib.ExitStack() as stack:
-        line, passed = await to_the_end(asyncio.to_thread(command, view, argv, limits, stack))
+        line, passed = await to_the_end(asyncio.to_thread(command, view, gated(argv, limits), stack))
         stack.enter_context(_linked(workspace))
         box = Process(line, passed, limits, output, on_output)
         try:

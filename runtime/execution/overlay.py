@@ -1,0 +1,374 @@
+"""A session's overlay of the workspace: commands write to an upper folder, which holds exactly what they changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runtime.execution import bubblewrap, scratch
+from runtime.execution.joined import PLACE, Joined, check
+from runtime.execution.limits import Limits
+from runtime.execution.mounts import Layers, SandboxError, View
+from runtime.execution.output import Output
+from runtime.execution.process import LATE
+from runtime.execution.sandbox import Ran
+from runtime.waiting import to_the_end
+from workspace.working_copy.changeset import Upper
+
+FOLDER = "overlays"
+SETS = "sets"
+"""Where change sets wait that their commands have left."""
+OWNER = "owner.json"
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a session's overlay lies: the store's folder, the workspace, and where that appears inside.
+
+    ``histories`` must not be reachable. On the ``same_filesystem`` files move between upper
+    folder and workspace by a rename.
+    """
+
+    store: Path
+    workspace: Path
+    inside: str
+    histories: Sequence[Path] = ()
+    same_filesystem: bool = True
+
+
+class SessionOverlay:
+    """One per session: its commands share a mount, a /tmp and a network of their own.
+
+    The mount is made for a command and ends with it, unless processes live on; then the
+    next command joins them. What commands change lies in an upper folder until ``detach``
+    hands it out. ``close`` ends everything.
+    """
+
+    def __init__(self, session: str, ground: Ground) -> None:
+        self.session = session
+        self._ground = ground
+        self._folder = ground.store / FOLDER / session
+        self._numbers = 0
+        self._mount: Joined | None = None
+        self._lock = asyncio.Lock()
+        self._running: dict[int, int] = {}
+        self._together: set[int] = set()
+        self._leavers: dict[int, frozenset[tuple[int, bytes]]] = {}
+        self._upper: Upper | None = None
+
+    # -- commands
+
+    async def run(
+        self,
+        operation: int,
+        argv: Sequence[str],
+        *,
+        entry: int = 0,
+        limits: Limits = Limits(),
+        environment: Mapping[str, str] = {},
+        files: Mapping[str, bytes] = {},
+        hidden: frozenset[str] = frozenset(),
+        on_output: Callable[[bytes], None] | None = None,
+        aside: Path | None = None,
+        number: int | None = None,
+    ) -> Ran:
+        """Execute a command on the overlay. When this returns it has ended; processes that it left may live on.
+
+        ``entry`` is the newest of the journal; ``files``, name to content, appear in the
+        folder ``place(number)``. ``hidden`` paths are out of sight, unless the mount is
+        already there. The rest is as in ``sandbox.run``. Raises SandboxError where nothing
+        was executed. Cancelling ends the command.
+        """
+        check(argv, environment)
+        number = self.number() if number is None else number
+        output = Output(limits.output, aside)
+        control = self._folder / "control" / str(number)
+        await to_the_end(asyncio.to_thread(_prepare, control, files))
+        try:
+            mount = await self._joined(operation, number, entry, limits, hidden)
+            before = frozenset(mount.processes())
+            started = time.monotonic()
+            try:
+                status, killed = await mount.run(number, argv, limits, output, environment, on_output)
+                seconds = time.monotonic() - started
+            finally:
+                await to_the_end(self._left(number, before))
+        finally:
+            await to_the_end(asyncio.to_thread(scratch.remove, control))
+        text, dropped = output.result()
+        return Ran(status, text, dropped, output.kept, killed == LATE, seconds, killed)
+
+    def number(self) -> int:
+        """A number for the next command."""
+        self._numbers += 1
+        return self._numbers
+
+    def place(self, number: int) -> tuple[Path, str]:
+        """The folder through which a command is given files and sockets: outside, and (read-only) inside."""
+        return self._folder / "control" / str(number), f"{PLACE}/{number}"
+
+    @property
+    def running(self) -> int:
+        """Commands that run."""
+        return len(self._running)
+
+    @property
+    def live(self) -> bool:
+        """Whether processes live on the mount, running commands included."""
+        return self._mount is not None and (bool(self._running) or self._mount.living)
+
+    @property
+    def together(self) -> tuple[int, ...]:
+        """The operations that ran, or left processes, since changes were last handed out: they share what changed."""
+        return tuple(sorted(self._together | self._leavers.keys()))
+
+    def inside_root(self) -> Path | None:
+        """The workspace as it is seen inside, as a path that the host can write through; None where nothing lives."""
+        root = None if self._mount is None else self._mount.root
+        return None if root is None else root / self._ground.inside.lstrip("/")
+
+    # -- changes
+
+    async def detach(self, operation: int) -> Upper | None:
+        """Hand out what changed since it was last handed out; None where nothing did.
+
+        While nothing lives the upper folder is renamed to ``sets/OPERATION`` and is the
+        caller's; else it stays as it is, ``live``, and is only to be read.
+        """
+        async with self._lock:
+            await self._end_if_idle()
+            upper, self._together = self._upper, set(self._running.values())
+            living = frozenset(self._mount.processes()) if self._mount is not None else frozenset()
+            self._leavers = {one: left for one, left in self._leavers.items() if left & living}
+            if upper is None:
+                return None
+            if self._mount is not None:
+                return replace(upper, operation=operation, live=True)
+            return await to_the_end(asyncio.to_thread(self._set_apart, upper, operation))
+
+    async def drop(self) -> None:
+        """Let go of what changed, if nothing lives: of a command that was refused, or only tried."""
+        async with self._lock:
+            await self._end_if_idle()
+            upper, self._together = self._upper, set(self._running.values())
+            if upper is not None and self._mount is None:
+                self._upper = None
+                await to_the_end(asyncio.to_thread(scratch.remove, upper.folder))
+
+    async def close(self) -> None:
+        """End all that lives. What it changed is still to be had from ``detach``; then ``remove``."""
+        async with self._lock:
+            await self._end()
+
+    async def remove(self) -> None:
+        """Remove the session's folders, if ``close`` was called and no changes are left."""
+        async with self._lock:
+            if self._mount is None and (self._upper is None or _is_empty(self._upper.folder)):
+                await to_the_end(asyncio.to_thread(scratch.remove, self._folder))
+
+    # -- inside
+
+    async def _joined(
+        self, operation: int, number: int, entry: int, limits: Limits, hidden: frozenset[str]
+    ) -> Joined:
+        """The mount, made where there is none; the command counts as running from here on."""
+        async with self._lock:
+            await self._end_if_idle()
+            if self._mount is None:
+                self._mount = await self._open(operation, entry, limits, hidden)
+            self._running[number] = operation
+            self._together.add(operation)
+            return self._mount
+
+    async def _left(self, number: int, before: frozenset[tuple[int, bytes]]) -> None:
+        """A command has ended; so does the mount, unless something lives on it."""
+        async with self._lock:
+            operation = self._running.pop(number)
+            if self._mount is None:
+                return
+            left = frozenset(self._mount.processes())
+            if not left and not self._running:
+                await self._end()
+            elif left - before:
+                self._leavers[operation] = left - before
+
+    async def _open(self, operation: int, entry: int, limits: Limits, hidden: frozenset[str]) -> Joined:
+        layers = await to_the_end(asyncio.to_thread(self._lay_out, operation, entry, hidden))
+        ground = self._ground
+        view = View(
+            ground.workspace, ground.inside, scratch=self._folder / "tmp", memory=limits.memory // 2,
+            binds=[(self._folder / "control", PLACE)], hidden=ground.histories, sized=_sized(), layers=layers,
+        )  # fmt: skip
+        mount = Joined(view, limits, self._folder / "control")
+        await mount.open()
+        return mount
+
+    async def _end_if_idle(self) -> None:
+        """End a mount on which nothing lives any more."""
+        if self._mount is not None and not self._running and not self._mount.living:
+            await self._end()
+
+    async def _end(self) -> None:
+        mount, self._mount = self._mount, None
+        self._leavers.clear()
+        if mount is not None:
+            await to_the_end(mount.close())
+
+    def _lay_out(self, operation: int, entry: int, hidden: frozenset[str]) -> Layers:
+        """The folders of a mount and whose they are, durable before anything is written. Raises SandboxError."""
+        try:
+            upper, work, tmp = (self._folder / name for name in ("upper", "work", "tmp"))
+            for folder in (upper, work, tmp, self._folder / "control"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mode = os.stat(self._ground.workspace).st_mode & 0o7777
+            cover = self._cover(hidden)
+            mounted = _now(upper, mode)  # which is the folder that commands see
+            if self._upper is not None:  # changes that nobody has taken yet
+                mounted, entry, operation = self._upper.mounted, self._upper.entry, self._upper.operation
+                hidden = hidden | self._upper.hidden
+            self._upper = Upper(
+                upper, mounted, entry, operation, self.session, False, self._ground.same_filesystem, hidden
+            )
+            _write(self._folder / OWNER, _record(self._upper))
+        except OSError as error:
+            raise SandboxError(f"The overlay cannot be made in {self._folder}: {error.strerror}.") from error
+        return Layers(upper, work, cover)
+
+    def _cover(self, hidden: frozenset[str]) -> Path | None:
+        """A folder of whiteouts for the hidden paths; None where there are none."""
+        cover = self._folder / "hidden"
+        scratch.remove(cover)
+        if not hidden:
+            return None
+        cover.mkdir()
+        folders = set()
+        for path in hidden:
+            parents = list(Path(path).parents)[:-1]
+            folders.update(parents)
+            (cover / path).parent.mkdir(parents=True, exist_ok=True)
+            os.mknod(cover / path, stat.S_IFCHR, 0)
+        for folder in sorted(folders, reverse=True):  # what is seen of a folder is what is seen of its topmost layer
+            look = os.stat(self._ground.workspace / folder)
+            os.chmod(cover / folder, look.st_mode & 0o7777)
+            os.utime(cover / folder, ns=(look.st_atime_ns, look.st_mtime_ns))
+        return cover
+
+    def _set_apart(self, upper: Upper, operation: int) -> Upper | None:
+        """Move the upper folder to where it waits for being laid in."""
+        if _is_empty(upper.folder):
+            self._upper = None
+            return None
+        sets = self._ground.store / FOLDER / SETS
+        sets.mkdir(mode=0o700, exist_ok=True)
+        apart = replace(upper, folder=sets / str(operation), operation=operation)
+        _write(sets / f"{operation}.json", _record(apart))
+        os.rename(upper.folder, apart.folder)
+        self._upper = None
+        return apart
+
+
+def left_behind(store: Path) -> list[Upper]:
+    """The change sets that hosts which are gone left: of commands cut short, and not laid in. Oldest first."""
+    found: list[Upper] = []
+    for path in [*(store / FOLDER).glob(f"*/{OWNER}"), *(store / FOLDER / SETS).glob("*.json")]:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            upper = _upper(json.loads(path.read_text("utf-8")), path)
+            if upper.folder.is_dir() and not _is_empty(upper.folder):
+                found.append(upper)
+    return sorted(found, key=lambda upper: (upper.mounted, upper.operation))
+
+
+def same_file_system(store: Path, workspace: Path) -> bool:
+    """Whether files move from a store's folder to a workspace by a rename; really tries it."""
+    probe, target = store / f"probe-{os.getpid()}", workspace / f".wukong-tmp-{os.getpid()}-0"
+    try:
+        probe.touch(0o600)
+        os.rename(probe, target)
+        target.unlink()
+    except OSError:
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
+
+
+def mounts_below(workspace: Path) -> tuple[str, ...]:
+    """The mounts that lie below a folder, relative to it; the kernel then makes no overlay of it in a sandbox."""
+    top = os.fsencode(workspace.resolve()).rstrip(b"/") + b"/"
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return ()
+    points = {_OCTAL.sub(lambda match: bytes([int(match[1], 8)]), line.split()[4]) for line in lines}
+    return tuple(os.fsdecode(point[len(top) :]) for point in sorted(points) if point.startswith(top))
+
+
+# -- inside
+
+
+def _prepare(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def _now(folder: Path, mode: int) -> int:
+    """Set a folder's mode; the time on the clock of its file system, in ns: what changes later is never before it."""
+    os.chmod(folder, mode)
+    os.stat(folder)  # a time that was looked at is not given twice, where the kernel can tell that finely
+    os.chmod(folder, mode)
+    return os.stat(folder).st_ctime_ns
+
+
+def _is_empty(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None
+
+
+def _sized() -> bool:
+    trial = bubblewrap.chosen()
+    return trial is not None and trial.tried.sized
+
+
+def _record(upper: Upper) -> bytes:
+    record: dict[str, Any] = {
+        "operation": upper.operation, "session": upper.session, "entry": upper.entry, "mounted": upper.mounted,
+        "upper": upper.folder.name, "same_filesystem": upper.same_filesystem, "hidden": sorted(upper.hidden),
+        "boot": _BOOT.read_text().strip() if _BOOT.exists() else "",
+    }  # fmt: skip
+    return json.dumps(record).encode()
+
+
+def _upper(record: dict[str, Any], path: Path) -> Upper:
+    return Upper(
+        path.parent / record["upper"], record["mounted"], record["entry"], record["operation"], record["session"],
+        False, record["same_filesystem"], frozenset(record["hidden"]),
+    )  # fmt: skip
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is whole and durable, or was not written."""
+    beside = path.with_suffix(".new")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.rename(beside, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
