@@ -43,6 +43,8 @@ class Open:
     """1e-9 USD."""
     inside: str = "/workspace"
     """Where the workspace appears in the sandbox."""
+    scope: Literal["internal", "external"] = "internal"
+    """Where the conversation takes place: in an external one a person is asked about whatever changes something."""
 
 
 @dataclass(frozen=True, slots=True)

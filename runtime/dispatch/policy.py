@@ -37,7 +37,10 @@ class Decision:
 
 @dataclass(slots=True)
 class Policy:
-    """A session's mode, and what a person allowed for the rest of the session."""
+    """A session's mode, and what a person allowed for the rest of the session.
+
+    In an external conversation a person is asked each time, whatever the mode or an earlier grant.
+    """
 
     mode: Mode = "ask"
     granted: set[str] = field(default_factory=set)
@@ -55,7 +58,7 @@ class Policy:
         if request.effects & {"network", "send", "spend"}:
             return Decision("deny", "Nothing may leave the sandbox.")
         if request.scope == "external":
-            return Decision("ask", "this conversation is external")
+            return Decision("ask", f"{request.capability} may change things, and this conversation is external")
         if self.mode == "auto":
             return Decision("allow", "auto within the sandbox")
         if request.capability in self.granted:

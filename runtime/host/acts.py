@@ -41,7 +41,7 @@ def perform(work: Workspace, name: str, arguments: Mapping[str, Any], actor: str
     """
     session = arguments.get("as", "cli")
     cause = Cause(actor, session if isinstance(session, str) else "cli")
-    return invoke(work, cause, Call(name, dict(arguments)), _acts(), Policy("auto"))
+    return invoke(work, cause, Call(name, dict(arguments)), registry(), Policy("auto"))
 
 
 def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
@@ -262,7 +262,7 @@ def _of(
 
 
 @cache
-def _acts() -> Registry[Direct[dict[str, Any]]]:
+def registry() -> Registry[Direct[dict[str, Any]]]:
     """What people do to the workspace as a whole, with what does it."""
     paths = {"type": "array", "items": _TEXT}
     back = {**_PLANNED, "target": {"type": ["string", "integer", "null"]}, "session": _MAYBE}

@@ -237,6 +237,8 @@ class Sessions:
         }  # fmt: skip
         if left is not None:
             detail["fork"] = left
+        if command.scope != "internal":
+            detail["scope"] = command.scope
 
         def begin(work: Workspace) -> str:
             name = f"s{work.store.journal.next_id()}"

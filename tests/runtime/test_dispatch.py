@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -9,12 +11,29 @@ from typing import Any
 
 import pytest
 
+from runtime.dispatch.cause import Cause
+from runtime.dispatch.direct import invoke
+from runtime.dispatch.door import Dispatch, Invocation, Plain
+from runtime.dispatch.policy import Policy
+from runtime.dispatch.session import Session
+from runtime.execution import sandbox
+from runtime.execution.programs import Calls
+from runtime.host import acts
 from runtime.host.sessions import Sessions
+from runtime.host.toolset import toolset
 from runtime.models.base import Message, ModelReply, TextDelta, Tool
-from runtime.protocol import Answer, Prompt
-from workspace import Usage
+from runtime.protocol import Answer, Open, Prompt
+from runtime.tools.call import Call
+from runtime.tools.capability import Refused, Result
+from runtime.tools.declared import declared
+from workspace import Entry, Usage, Workspace, WorkspaceError
+from workspace.kinds import Kind
+from workspace.records import BEGUN, INSTANT
 
-from .office import begin, office, operations, prompt, turn, until, write_cassette
+from .office import begin, office, operations, prompt, told, turn, until, write_cassette
+from .test_programs import running
+
+needs_sandbox = pytest.mark.skipif(sandbox.available() is not None, reason="no sandbox works here")
 
 
 def tape(tmp_path: Path, *turns: dict[str, Any]) -> Path:
@@ -73,3 +92,348 @@ async def test_an_answer_that_nobody_knows_refuses(folder: Path, tmp_path: Path)
         assert (await desk.read(lambda history: history.operation(number))).outcome == "done"
         assert [approval.outcome for approval in await operations(desk, "approval")] == ["refused"]
     assert not (folder / "a.txt").exists()
+
+
+# -- a call
+
+
+class Broken(Plain):
+    """An executor with a defect."""
+
+    async def execute(self, invocation: Invocation) -> Result:
+        raise ZeroDivisionError(SAID)
+
+
+async def asked(desk: Sessions, session: Session) -> Cause:
+    """The cause of what an agent does because of a prompt."""
+    act = session.cause.act(Kind.PROMPT, "Do it.")
+    return session.cause.answering(await desk.write(lambda work: work.begin(act)), "agent")
+
+
+async def test_an_executor_that_raises_is_recorded_told_and_logged(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with office(folder, tape(tmp_path)) as desk:
+        session = await begin(desk)
+        dispatch = Dispatch(session, declared().executed_by({"run": Broken()}))
+        with caplog.at_level(logging.ERROR, logger="wukong"):
+            result = await dispatch.invoke(await asked(desk, session), Call("run", {"command": "true"}))
+        assert "ZeroDivisionError" in result.text
+        (made,) = await operations(desk, "capability")
+        assert (made.outcome, made.detail["error"]) == ("failed", f"ZeroDivisionError: {SAID}")
+        assert f"session {session.name}, op:{made.id} run failed" in caplog.text
+        assert "in execute" in caplog.text
+        assert SAID not in caplog.text
+
+
+async def test_a_document_call_that_breaks_is_recorded_and_the_model_goes_on(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.txt").write_text("1\n")
+    huge = {"path": "a.txt", "text": "2\n", "version": 10**30}
+    script = tape(tmp_path, turn("", ("write", huge)), turn("I see.", expect="OverflowError"))
+    async with office(folder, script) as desk:
+        assert (await prompt(desk, await begin(desk))).outcome == "done"
+        (made,) = await operations(desk, "capability")
+        assert made.outcome == "failed"
+        assert made.detail["error"].startswith("OverflowError: ")
+    assert (folder / "a.txt").read_text() == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("fly", {}, "There is no capability 'fly'; there are "),
+        ("write", {"path": "a.txt"}, "write: text is missing."),
+        ("write", {"path": 3, "text": "x"}, "write: path has to be text."),
+        ("write", {"path": "a.txt", "text": "x", "more": 1}, "write: there is no more; it takes path, text, "),
+        ("write", ["a.txt", "x"], "write: the arguments are not an object."),
+        ("write", {"path": "a.txt", "text": "\ud83d"}, "write: text holds half a character"),
+        ("run", {"command": "true", "seconds": 0}, "run: seconds has to be more than 0."),
+        ("run", {"command": "true", "seconds": float("nan")}, "run: seconds has to be a finite number."),
+        ("run", {"command": "true", "seconds": True}, "run: seconds has to be a number."),
+        ("plan", {"action": "dance"}, "plan: action has to be one of set, start, finish, show."),
+        ("plan", {"action": "set", "steps": ["x"]}, "plan: item 1 of steps has to be an object."),
+        ("plan", {"action": "set", "steps": [{"title": "\udc80\ud800"}]}, "plan: item 1 of steps holds half"),
+    ],
+)
+async def test_invalid_arguments_never_begin_and_are_refused_in_a_sentence(
+    folder: Path, tmp_path: Path, name: str, arguments: Any, sentence: str
+) -> None:
+    async with office(folder, tape(tmp_path)) as desk:
+        session = await begin(desk)
+        every = {capability.name: Broken() for capability in declared() if capability.act is None}
+        dispatch = Dispatch(session, declared().executed_by(every))
+        result = await dispatch.invoke(await asked(desk, session), Call(name, arguments))
+        assert result.text.startswith(sentence)
+        (made,) = await operations(desk, "capability")
+        assert (made.name, made.outcome, made.decision) == (f"{name} refused", "refused", None)
+        assert list(folder.iterdir()) == [folder / ".wukong"]
+
+
+async def test_a_call_that_is_interrupted_while_a_person_is_asked_changes_nothing(
+    folder: Path, tmp_path: Path
+) -> None:
+    async with office(folder, tape(tmp_path)) as desk:
+        session = await begin(desk, mode="ask")
+        cause = await asked(desk, session)
+        call = Call("write", {"path": "a.txt", "text": "x"})
+        waiting = asyncio.create_task(Dispatch(session, toolset()).invoke(cause, call))
+        await until(lambda: bool(desk._asked()))
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert [approval.outcome for approval in await operations(desk, "approval")] == ["interrupted"]
+    assert not (folder / "a.txt").exists()
+
+
+async def test_in_an_external_conversation_a_person_is_asked_whatever_the_mode(folder: Path, tmp_path: Path) -> None:
+    script = tape(tmp_path, turn("", ("read", {"path": "a.txt"}), ("write", {"path": "b.txt", "text": "1\n"})))
+    (folder / "a.txt").write_text("1\n")
+    async with office(folder, script) as desk:
+        session = await begin(desk, mode="auto", scope="external")
+        session.policy.grant("write")
+        answering = answers(desk, "no")
+        await prompt(desk, session)
+        assert answering == [("write", {"path": "b.txt", "text": "1\n"})]
+        entries = await desk.read(lambda history: list(history.store.journal.of_session(session.name)))
+        assert {e.detail.get("scope") for e in entries if e.phase in (BEGUN, INSTANT)} == {"external"}
+        name = session.name
+    async with office(folder, script) as desk:
+        await desk.handle(Open(resume=name, mode="auto"))
+        assert desk.session(name).cause.scope == "external"
+    assert not (folder / "b.txt").exists()
+
+
+def answers(desk: Sessions, allow: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Answer every approval with this; what was asked, as it comes."""
+    seen: list[tuple[str, dict[str, Any]]] = []
+    known: set[int] = set()
+    kept: list[asyncio.Future[Any]] = []
+
+    def person(_: Any) -> None:
+        for approval in desk._asked():
+            if approval["approval"] not in known:
+                known.add(approval["approval"])
+                seen.append((approval["capability"], dict(approval["arguments"])))
+                kept.append(asyncio.ensure_future(desk.handle(Answer(approval["approval"], allow))))
+
+    desk.subscribe(person)
+    return seen
+
+
+# -- calls of a program
+
+
+async def test_a_call_of_a_program_that_policy_denies_is_refused_and_recorded(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.txt").write_text("1\n")
+    async with office(folder, tape(tmp_path)) as desk:
+        session = await begin(desk)
+        program = await running(desk, session, Call("program", {"text": "…"}))
+        session.policy.mode = "read-only"
+        calls = [Call("read", {"path": "a.txt"}), Call("write", {"path": "a.txt", "text": "2\n"}), Call("write", {}),
+                 Call("run", {"command": "true"})]  # fmt: skip
+        given = await Calls(program).many(calls)
+        assert given[0].value == "1\n"
+        assert given[1].error == "Refused: This session is read-only."
+        assert given[2].error == "write: path, text are missing."
+        assert str(given[3].error).startswith("There is no run; there are read, ")
+        made = [o for o in await operations(desk, "capability") if o.parent == program.operation]
+        assert [(o.name, o.outcome) for o in made] == [
+            ("read a.txt", "done"), ("write a.txt", "refused"), ("write", "refused"), ("run", "refused")
+        ]  # fmt: skip
+    assert (folder / "a.txt").read_text() == "1\n"
+
+
+@needs_sandbox
+async def test_a_session_that_becomes_read_only_refuses_what_its_program_writes_from_then_on(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "go").write_text("no\n")
+    text = """
+import wk
+wk.write("a.txt", text="1")
+while wk.read("go") == "no\\n":
+    pass
+try:
+    wk.write("a.txt", text="2")
+    wk.flush()
+except wk.WkError as error:
+    print("told:", error)
+"""
+    script = tape(tmp_path, turn("", ("program", {"text": text})))
+    async with office(folder, script) as desk:
+        session = await begin(desk)
+        await desk.handle(Prompt(session.name, "Do it."))
+        await until((folder / "a.txt").exists)
+        await desk.handle(Open(resume=session.name, mode="read-only"))
+        await desk.write(lambda work: work.write("go", b"yes\n", read=1))
+        assert session.running is not None
+        await session.running
+        (answer,) = [message["content"] for message in told(desk, session) if message["role"] == "tool"]
+        assert "This session is read-only." in answer
+        refused = [o for o in await operations(desk, "capability") if o.outcome == "refused"]
+        assert [o.name for o in refused] == ["write a.txt"]
+    assert (folder / "a.txt").read_text() == "1"
+
+
+async def test_who_allowed_a_program_is_not_asked_about_its_calls(folder: Path, tmp_path: Path) -> None:
+    async with office(folder, tape(tmp_path)) as desk:
+        session = await begin(desk, mode="ask")
+        program = await running(desk, session, Call("program", {"text": "…"}), by="person")
+        given = await Calls(program).many([Call("write", {"path": f"{n}", "text": "x"}) for n in range(20)])
+        assert [answer.error for answer in given] == [None] * 20
+        assert await operations(desk, "approval") == []
+
+
+@pytest.mark.parametrize("allow", ["once", "no"])
+async def test_calls_of_a_program_that_nobody_looked_at_are_asked_about_once(
+    folder: Path, tmp_path: Path, allow: str
+) -> None:
+    async with office(folder, tape(tmp_path)) as desk:
+        session = await begin(desk, mode="ask")
+        program = await running(desk, session, Call("program", {"text": "…"}), by="policy")
+        answering, calls = answers(desk, allow), Calls(program)
+        for batch in range(3):
+            given = await calls.many([Call("write", {"path": f"{batch}{n}", "text": "x"}) for n in range(5)])
+            assert [answer.error is None for answer in given] == [allow == "once"] * 5
+        assert answering == [("write", {"path": "00", "text": "x"})]
+
+
+# -- plans
+
+CHECKED = [{"title": "Shout", "check": {"command": "grep -q loud a.txt"}}]
+
+
+@needs_sandbox
+async def test_finishing_a_step_is_asked_for_once_with_the_command_that_it_runs(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.txt").write_text("loud\n")
+    script = tape(
+        tmp_path, turn("", ("plan", {"action": "set", "steps": CHECKED})), turn("", ("plan", {"action": "start"})),
+        turn("", ("plan", {"action": "show"})), turn("", ("plan", {"action": "finish"})),
+    )  # fmt: skip
+    async with office(folder, script) as desk:
+        session = await begin(desk, mode="ask")
+        answering = answers(desk, "once")
+        await prompt(desk, session)
+        assert answering == [("plan", {"action": "finish", "check": "grep -q loud a.txt"})]
+        assert [attempt.outcome for attempt in await operations(desk, "attempt")] == ["verified"]
+        checks = [o for o in await operations(desk, "capability") if (o.name or "").startswith("check ")]
+        assert [(o.outcome, o.decision) for o in checks] == [("done", "allowed by a person")]
+
+
+@needs_sandbox
+async def test_a_grant_of_plan_for_the_session_is_no_grant_of_its_commands(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.txt").write_text("loud\n")
+    script = tape(
+        tmp_path, turn("", ("plan", {"action": "set", "steps": CHECKED})), turn("", ("plan", {"action": "start"})),
+        turn("", ("plan", {"action": "finish"})),
+    )  # fmt: skip
+    async with office(folder, script) as desk:
+        session = await begin(desk, mode="ask")
+        session.policy.grant("plan")
+        answering = answers(desk, "no")
+        await prompt(desk, session)
+        assert answering == [("run", {"command": "grep -q loud a.txt"})]
+        assert [attempt.outcome for attempt in await operations(desk, "attempt")] == ["failed"]
+
+
+# -- causes
+
+
+def test_a_cause_never_changes() -> None:
+    cause = Cause("ann", "s1")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cause.prompt = 3  # type: ignore[misc]
+    answering = cause.answering(3, "agent")
+    assert (cause.prompt, cause.agent) == (None, None)
+    assert answering.under(5) == Cause("ann", "s1", "agent", 3, parent=5)
+
+
+async def test_the_cause_of_a_prompt_is_in_every_entry_below_it(folder: Path, tmp_path: Path) -> None:
+    steps = [{"title": "Shout", "check": {"document": "a.txt", "contains": "LOUD"}, "attempts": 2}]
+    script = tape(
+        tmp_path, turn("", ("plan", {"action": "set", "steps": steps})), turn("", ("plan", {"action": "start"})),
+        turn("", ("write", {"path": "a.txt", "text": "quiet\n"}), ("fly", {})),
+        turn("", ("plan", {"action": "finish"})), turn("", ("plan", {"action": "start"})),
+        turn("", ("write", {"path": "a.txt", "text": "LOUD\n"})), turn("", ("plan", {"action": "finish"})),
+    )  # fmt: skip
+    async with office(folder, script) as desk:
+        session = await begin(desk)
+        done = await prompt(desk, session)
+        assert done.outcome == "done"
+
+        entries = await desk.read(lambda history: list(history.store.journal.of_session(session.name)))
+        below = [e for e in entries if e.operation > done.id and e.phase in (BEGUN, INSTANT)]
+        parents = {e.id: e.parent for e in below}
+
+        def root(entry: Entry) -> int | None:
+            at: int | None = entry.id
+            while at in parents:
+                at = parents[at]
+            return at
+
+        assert {root(entry) for entry in below} == {done.id}
+        assert {entry.actor for entry in below} <= {"agent", "ann", "wukong"}
+        attempts = [entry for entry in below if entry.kind == "attempt"]
+        assert [(entry.step, entry.attempt, entry.parent) for entry in attempts] == [(1, 1, done.id), (1, 2, done.id)]
+        for number, attempt in enumerate(attempts, 1):
+            inside = [entry for entry in below if entry.parent == attempt.id]
+            assert {"model", "capability"} <= {entry.kind for entry in inside}
+            assert {(entry.step, entry.attempt) for entry in inside} == {(1, number)}
+        (lesson,) = [entry for entry in below if entry.kind == "lesson"]
+        assert (lesson.parent, lesson.step, lesson.attempt) == (done.id, 1, 1)
+
+
+async def test_a_session_between_prompts_has_no_cause_left_over(folder: Path, tmp_path: Path) -> None:
+    steps = [{"title": "Shout"}]
+    script = tape(
+        tmp_path, turn("", ("plan", {"action": "set", "steps": steps})), turn("", ("plan", {"action": "start"})),
+        turn("I stop here."), turn("", ("write", {"path": "a.txt", "text": "1\n"})),
+    )  # fmt: skip
+    async with office(folder, script) as desk:
+        session = await begin(desk)
+        await prompt(desk, session)
+        assert (session.conversation.prompt, session.conversation.attempt) == (None, None)
+        second = await prompt(desk, session, "And now?")
+        written = (await operations(desk, "capability"))[-1]
+        assert (written.name, written.parent, written.step, written.attempt) == ("write a.txt", second.id, None, None)
+
+
+# -- acts of people
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("revert", {}, "revert: operations is missing."),
+        ("revert", {"operations": "op:1"}, "revert: operations has to be a list."),
+        ("undo", {"target": []}, "undo: target has to be text or a whole number or null."),
+        ("scan", {"largest": 0}, "scan: largest has to be 1 or more."),
+        ("scan", {"dry_run": True}, "scan: there is no dry_run; it takes here, as, named, largest, consent."),
+        ("restore", {}, "Restore takes an address, or the number of an entry."),
+        ("dance", {}, "There is no capability 'dance'; there are scan, restore, revert, undo, redo."),
+    ],
+)
+def test_an_act_of_a_person_that_makes_no_sense_is_refused_in_a_sentence(
+    folder: Path, name: str, arguments: dict[str, Any], sentence: str
+) -> None:
+    with Workspace.open(folder) as work:
+        work.scan()
+        before = work.cursor
+        with pytest.raises(WorkspaceError) as refused:
+            acts.perform(work, name, arguments, "ann")
+        assert str(refused.value) == sentence
+        assert work.cursor == before
+
+
+def test_where_nothing_may_be_changed_a_person_may_still_look(folder: Path) -> None:
+    (folder / "a.txt").write_text("1\n")
+    with Workspace.open(folder) as work:
+        work.scan()
+        (folder / "a.txt").write_text("2\n")
+        work.scan()
+        before, cause, policy = work.cursor, Cause("ann", "cli"), Policy("read-only")
+        look = Call("undo", {"dry_run": True})
+        assert invoke(work, cause, look, acts.registry(), policy)["touched"]
+        with pytest.raises(Refused, match="read-only"):
+            invoke(work, cause, Call("undo", {}), acts.registry(), policy)
+        assert work.cursor == before
