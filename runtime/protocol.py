@@ -81,9 +81,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Perform:
-    """An act on the workspace: scan, restore, revert, undo, redo; ``arguments`` as its command takes them."""
+    """An act on the workspace: ``arguments`` as its command takes them."""
 
-    name: Literal["scan", "restore", "revert", "undo", "redo"]
+    name: Literal["scan", "restore", "revert", "undo", "redo", "apply", "drop"]
     arguments: dict[str, Any] = field(default_factory=dict)
 
 

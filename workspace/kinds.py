@@ -31,6 +31,10 @@ class Kind(_Word):
     IMPORT = "import"
     EVICT = "evict"
     """Kept files were let go."""
+    APPLY = "apply"
+    """A change set that was held was laid in."""
+    DROP = "drop"
+    """A change set that was held was dropped."""
     # taking back
     RESTORE = "restore"
     REVERT = "revert"

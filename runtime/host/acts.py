@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,19 @@ from typing import Any
 from runtime.dispatch.cause import Cause
 from runtime.dispatch.direct import Direct, invoke
 from runtime.dispatch.policy import Policy
+from runtime.execution import scratch
 from runtime.models.names import spoken
 from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Effects
 from runtime.tools.registry import Registry
 from workspace import Act, NotFound, Operation, Version, Workspace, WorkspaceError
-from workspace.kinds import Kind
+from workspace.kinds import Kind, Outcome
 from workspace.operations import undo
 from workspace.operations.addresses import Address, operation_of, resolve, workspace_path
+from workspace.operations.lay_in import lay_in
 from workspace.operations.undo import Touch, UndoPlan
 from workspace.records import ENDED, INSTANT
+from workspace.working_copy import waiting
 from workspace.working_copy.outside import UNKEPT, Outside
 
 AGAIN: Mapping[Kind, str] = {
@@ -136,6 +139,33 @@ def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> di
     return {
         "operation": done.id, "target": target.id, "name": name, "versions": made_by(made), "outside": outside,
     }  # fmt: skip
+
+
+def _apply(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+    """Lay in what was held: a person lets it destroy what cannot be kept."""
+    target = operation_of(work, str(arguments["operation"]))
+    (one,) = waiting.held(work.folder, target.id)
+    act = replace(_named(act, title(target)), parent=target.id)
+    operation = work.begin(act)
+    laid = lay_in(work, one.upper, replace(act, operation=operation))
+    outcome = Outcome.CONFLICT if laid.conflicts else Outcome.DONE
+    work.end(operation, outcome)
+    waiting.forget(one.upper)
+    scratch.remove(one.upper.folder)
+    return {
+        "operation": operation, "versions": made_by(laid.versions), "outside": outside_rows(laid.outside),
+        "conflicts": [{"path": c.path, "line": c.line, "reason": c.reason} for c in laid.conflicts],
+    }  # fmt: skip
+
+
+def _drop(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+    """Drop what was held: nothing of it was ever in the folder."""
+    target = operation_of(work, str(arguments["operation"]))
+    (one,) = waiting.held(work.folder, target.id)
+    operation = work.record(replace(_named(act, title(target)), parent=target.id))
+    waiting.forget(one.upper)
+    scratch.remove(one.upper.folder)
+    return {"operation": operation}
 
 
 def _at(work: Workspace, cursor: Any) -> Address:
@@ -276,8 +306,11 @@ def registry() -> Registry[Direct[dict[str, Any]]]:
             {**_PLANNED, "operations": {"type": "array", "items": _NAME}, "consent": _SWITCH}, ("operations",)),
         _of(Kind.UNDO, "Take back an act with all it caused.", back),
         _of(Kind.REDO, "Bring back what an undo took.", back),
+        _of(Kind.APPLY, "Lay in changes that were held.", {**_COMMON, "operation": _NAME}, ("operation",)),
+        _of(Kind.DROP, "Drop changes that were held.", {**_COMMON, "operation": _NAME}, ("operation",)),
     ]  # fmt: skip
     executors = {
-        "scan": _scan, "restore": _restore, "revert": _revert, "undo": _undo_or_redo, "redo": _undo_or_redo
+        "scan": _scan, "restore": _restore, "revert": _revert, "undo": _undo_or_redo, "redo": _undo_or_redo,
+        "apply": _apply, "drop": _drop,
     }  # fmt: skip
     return Registry(declared, executors)

@@ -264,6 +264,19 @@ def _copy_of(work: Workspace) -> WorkingCopy:
     return work.copy
 
 
+def lay_in(work: Workspace, upper: Upper, act: Act) -> Laid:
+    """Lay a change set in at once, for who has the writer; the upper folder is the caller's to remove after it."""
+    laying = LayingIn(upper, act)
+    try:
+        laying.read(work)
+        for part in laying.parts():
+            laying.record(work, laying.load(part))
+        rows = laying.intend(work)
+        return laying.finish(work, laying.put(work.root, _copy_of(work).outside, rows))
+    finally:
+        laying.close()
+
+
 Planned = tuple[Edit, str | None]
 """An edit, and the path in the upper folder of what is put in place for it as it is."""
 

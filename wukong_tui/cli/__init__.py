@@ -19,8 +19,8 @@ from wukong_tui.cli.place import Place, on_a_terminal
 
 MODULES: Mapping[str, str] = {
     **{name: name for name in (
-        "blame", "demo", "diff", "doctor", "host", "lessons", "log", "models", "office", "restore", "revert",
-        "run", "scan", "sessions", "show", "status", "tokens", "undo", "verify",
+        "blame", "demo", "diff", "doctor", "host", "lessons", "log", "models", "office", "pending", "restore",
+        "revert", "run", "scan", "sessions", "show", "status", "tokens", "undo", "verify",
     )},
     "import": "import_git",
     "redo": "undo",

@@ -8,7 +8,9 @@ import click
 
 from runtime.host.acts import label
 from workspace import History, Version, WorkspaceError
-from workspace.amounts import date_and_time, plural
+from workspace.amounts import date_and_time, plural, size
+from workspace.working_copy import waiting
+from workspace.working_copy.coverage import budget
 from wukong_tui.cli import records
 from wukong_tui.cli.common import ACCENT, columns, emit, json_option, say
 from wukong_tui.cli.coverage import print_coverage
@@ -40,6 +42,10 @@ def status(place: Place, as_json: bool) -> None:
                     "changed": [{"document": d.path, "change": d.change} for d in differences],
                     "unplaced": [version.path for version in unplaced],
                     "skipped": [records.skipped(skipped) for skipped in coverage],
+                    "kept": {"bytes": kept(history), "budget": budget(history.store)},
+                    "held": [one.upper.operation for one in waiting.held(history.store.folder)]
+                    if history.store.folder
+                    else [],
                     "watching": host.get("watching") if host else None,
                 }
             )
@@ -56,8 +62,25 @@ def status(place: Place, as_json: bool) -> None:
         print_coverage(coverage)
         if host is not None and host.get("watching") != "live":
             say(how_watched(host), dim=True)
+        print_kept(history)
         if not differences and not unplaced:
             say("Everything on disk is recorded.")
+
+
+def kept(history: History) -> int:
+    """Bytes of displaced files that no version holds and that are kept for undo."""
+    (total,) = history.store.db.execute("SELECT sum(bytes) FROM outside WHERE state = 1").fetchone()
+    return int(total or 0)
+
+
+def print_kept(history: History) -> None:
+    """What is kept of files that no version holds, and what waits for a word."""
+    if total := kept(history):
+        say(
+            f"{size(total)} of {size(budget(history.store))} kept of files that no version holds, for undo.", dim=True
+        )
+    if history.store.folder is not None and (found := waiting.held(history.store.folder)):
+        say(f"{plural(len(found), 'change set')} held: `wukong pending` shows, applies or drops it.", fg="yellow")
 
 
 def _why_not(history: History, version: Version) -> str:

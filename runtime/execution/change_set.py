@@ -1,0 +1,179 @@
+"""From a command's overlay to the folder: laid in without holding the writer long, asked about, or held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runtime.dispatch.session import SessionHost
+from runtime.execution import scratch
+from runtime.waiting import to_the_end
+from workspace import Act, History, Workspace
+from workspace.kinds import Outcome
+from workspace.operations.lay_in import Laid, LayingIn
+from workspace.records import Version
+from workspace.working_copy import coverage, waiting
+from workspace.working_copy.changeset import Upper
+from workspace.working_copy.files import Files, Stamp
+from workspace.working_copy.outside import UNKEPT, OutsideFiles, unkeepable
+
+Ask = Callable[[Sequence[tuple[str, int]]], Awaitable[bool]]
+"""Asks a person whether what cannot be kept (paths, bytes) may be destroyed; without anybody there, no."""
+SHOWN = 20
+"""Paths that are named, at most."""
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of a command's changes; ``held`` is what it would have destroyed, and then nothing went in."""
+
+    laid: Laid = field(default_factory=Laid)
+    held: tuple[tuple[str, int], ...] = ()
+    copied: bool = False
+
+
+async def settle(
+    host: SessionHost, upper: Upper, act: Act, *, ask: Ask | None = None, seen: dict[str, Stamp] | None = None
+) -> Settled:
+    """Lay a change set in as the work of ``act.operation``. Once begun it goes on to its end, also if cancelled.
+
+    ``seen`` remembers what was taken from a live upper folder before. One that is not live is removed.
+    """
+    laying = LayingIn(upper, act, seen=seen)
+    try:
+        lost = await to_the_end(_look(host, laying))
+        if lost and not await _allowed(upper, lost, ask):
+            return Settled(held=tuple(lost))
+        laid = await to_the_end(_lay_in(host, laying))
+    finally:
+        laying.close()
+    if not upper.live:
+        await to_the_end(asyncio.to_thread(discard, upper))
+    return Settled(laid, copied=not upper.same_filesystem)
+
+
+async def _look(host: SessionHost, laying: LayingIn) -> list[tuple[str, int]]:
+    """Read what was changed; what of it would destroy more than can be kept."""
+    changes = await host.read(laying.read)
+    if not changes.of("outside", "git"):
+        return []
+    budget = await host.read(lambda history: coverage.budget(history.store))
+    return await asyncio.to_thread(_lost, host.root, laying, budget)
+
+
+async def _allowed(upper: Upper, lost: Sequence[tuple[str, int]], ask: Ask | None) -> bool:
+    """Whether a person lets it be destroyed; else it is held."""
+    try:
+        if ask is not None and await ask(lost):
+            return True
+    except asyncio.CancelledError:
+        await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
+        raise
+    await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
+    return False
+
+
+async def _lay_in(host: SessionHost, laying: LayingIn) -> Laid:
+    for part in laying.parts():
+        readings = await asyncio.to_thread(laying.load, part)
+        await host.alone(lambda work, readings=readings: laying.record(work, readings))  # type: ignore[misc]
+    rows, outside = await host.alone(lambda work: (laying.intend(work), _outside(work)))
+    done = await asyncio.to_thread(laying.put, host.root, outside, rows)
+    return await host.alone(lambda work: laying.finish(work, done))
+
+
+def discard(upper: Upper) -> None:
+    """Remove a change set that went in, or that nobody wants."""
+    waiting.forget(upper)
+    scratch.remove(upper.folder)
+
+
+async def recover(host: SessionHost) -> list[int]:
+    """Lay in what commands of a host that died had changed, as work of their operations; these."""
+    store = host.store
+    found = [one for one in await asyncio.to_thread(waiting.waiting, store) if not one.held]
+    done = []
+    for one in found:
+        upper = await asyncio.to_thread(_set_apart, store, one.upper)
+
+        def look(history: History, upper: Upper = upper) -> Act:
+            first = history.store.journal.entry(upper.operation)
+            return Act(
+                kind=first.kind, name=first.name, actor=first.actor, session=first.session, parent=first.parent,
+                step=first.step, attempt=first.attempt, operation=upper.operation,
+            )  # fmt: skip
+
+        act = await host.read(look)
+        settled = await settle(host, upper, act)
+        text = "Interrupted: the host ended meanwhile.\n" + told(settled)
+        payload = text.strip().encode("utf-8", "replace")
+
+        def end(work: Workspace, operation: int = upper.operation, payload: bytes = payload) -> None:
+            work.end(operation, Outcome.INTERRUPTED, payload=payload)
+
+        await host.write(end)
+        done.append(upper.operation)
+    return done
+
+
+def told(settled: Settled) -> str:
+    """What a model and a person are told of a command's changes: all of it, or why it did not go in."""
+    laid, rows = settled.laid, []
+    if settled.held:
+        names = _named([f"{path} ({size:,} bytes)" for path, size in settled.held])
+        rows.append(f"nothing was changed, since it would destroy what cannot be kept: {names}")
+        rows.append("a person decides: `wukong pending`")
+    if laid.versions:
+        rows.append(f"changed: {_named([_version(version) for version in laid.versions])}")
+    outside = [row for row in laid.outside if row.reason not in UNKEPT and row.held]
+    if outside:
+        names = _named([f"{row.path} ({row.reason}, {row.change})" for row in outside])
+        rows.append(f"changed outside of the history, and kept for undo: {names}")
+    if laid.caches:
+        rows.append(f"caches, not kept: {_named(laid.caches)}")
+    if laid.refused:
+        rows.append(f"did not go in: {_named(laid.refused)}")
+    for conflict in laid.conflicts[:SHOWN]:
+        beside = next((v for v in laid.beside if v.document == conflict.document), None)
+        mine = f"; yours is {beside.path}@{beside.number}" if beside is not None else ""
+        rows.append(f"conflict: {conflict.path}: {conflict.reason}; what is on disk stays{mine}")
+    return "".join(f"\n[{row}]" for row in rows)
+
+
+def _version(version: Version) -> str:
+    return f"{version.path}@{version.number} ({version.change})"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _lost(root: Path, laying: LayingIn, budget: int) -> list[tuple[str, int]]:
+    files = Files(root)
+    try:
+        return unkeepable(files, laying.set.changes, budget)
+    finally:
+        files.close()
+
+
+def _outside(work: Workspace) -> OutsideFiles:
+    assert work.copy is not None
+    return work.copy.outside
+
+
+def _set_apart(store: Path, upper: Upper) -> Upper:
+    """Move an overlay's upper folder to where change sets wait, unless it is there."""
+    sets = store / waiting.FOLDER / waiting.SETS
+    if upper.folder.parent == sets:
+        return upper
+    sets.mkdir(mode=0o700, exist_ok=True)
+    apart = Upper(
+        sets / str(upper.operation), upper.mounted, upper.entry, upper.operation, upper.session, False,
+        upper.same_filesystem, upper.hidden,
+    )  # fmt: skip
+    waiting.save(apart)
+    upper.folder.rename(apart.folder)
+    return apart
