@@ -21,7 +21,10 @@ from runtime.host import connect
 from runtime.host.client import Client
 from runtime.planning import lessons
 from workspace import Act, Usage, Workspace
+from workspace.kinds import Kind
+from workspace.working_copy.changeset import Upper
 from workspace.working_copy.checkout import WATCHED
+from workspace.working_copy.waiting import save
 from wukong_tui.cli import cli
 
 from .conftest import Call
@@ -193,6 +196,16 @@ def test_every_command_writes_what_the_page_says(
         (rich / "watched binary").write_bytes(b"\0\1")
         work.catch_up(act=WATCHED)
     sample("wukong scan")
+    with Workspace.open(rich) as work:
+        held = work.begin(Act(kind=Kind.CAPABILITY, name="rm -r images", session="s1"))
+        work.end(held)
+        upper = Upper(work.folder / "overlays" / "sets" / str(held), 1, held, held, "s1")
+        upper.folder.mkdir(parents=True)
+        (upper.folder / "new.log").touch()
+        save(upper, [("images", 5 << 30)])
+    sample("wukong status")
+    assert sample("wukong pending")[0]["destroys"] == [{"path": "images", "bytes": 5 << 30}]
+    assert sample("wukong pending", f"--drop op:{held}") == []
     sample("wukong undo --dry-run")
     sample("wukong undo")
     sample("wukong redo --dry-run")
