@@ -410,6 +410,8 @@ class Office(App[None]):
         if self.rehearsal is not None:
             self._frames.story = self.rehearsal.at
             self.beside(self.rehearsal.begin(), "rehearsal")
+        else:
+            self.beside(self.prompting.look_around(), "folder")
         self.wake()
         self.beside(self.prompting.remember(), "history")
         await self.frames()

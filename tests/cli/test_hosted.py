@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from runtime.host import connect
 from runtime.host.client import Client
-from runtime.protocol import Perform
+from runtime.protocol import Perform, Status
 from tests.runtime.office import Call, turn, write_cassette
 from workspace import Conflicted, NotFound, WorkspaceError
 from workspace.errors import Changed
@@ -143,6 +144,20 @@ async def test_what_a_host_refuses_is_one_sentence(kept: Path) -> None:
         assert refusal(await asked("restore", "nope", cwd=kept)).startswith("No document was ever at nope;")
         assert refusal(await asked("undo", "--op", "99", cwd=kept)) == "There is no op:99; the newest is op:3."
     dial_away(kept)
+
+
+async def test_an_import_has_a_host_leave_that_an_office_only_watches(kept: Path, tmp_path: Path) -> None:
+    repository = str(tmp_path / "repository")
+    git = ["git", "-C", repository, "-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "init", "-q", repository], check=True)
+    (tmp_path / "repository" / "there").write_text("x\n")
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "subject"], check=True)
+    async with Client.connect(kept) as client:
+        imported = await asked("import", "git", repository, cwd=kept)
+        assert (imported.status, imported.text) == (0, "Imported 1 commit, 1 version.\n")
+        with pytest.raises(WorkspaceError, match="gone"):
+            await client.call(Status())
 
 
 async def test_a_host_that_only_waits_makes_room(kept: Path) -> None:

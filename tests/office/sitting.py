@@ -13,7 +13,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from runtime.host import acts
-from runtime.protocol import Advanced, Command, Perform
+from runtime.protocol import Advanced, Command, Perform, Refresh
 from tests.office.story import Story
 from widgets.dialog import Dialog
 from wukong_tui.app import Office
@@ -35,6 +35,8 @@ class Beside(Backend):
         self.story = story
 
     async def call(self, command: Command) -> Any:
+        if isinstance(command, Refresh):
+            return {"watching": "live", "why": ""}
         assert isinstance(command, Perform)
         done = acts.perform(self.story.work, command.name, command.arguments, "ann")
         self.advance()

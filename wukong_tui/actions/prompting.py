@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual import events
 
 from runtime.models.names import meant, spoken
-from runtime.protocol import Answer, Hold, Interrupt, Open
+from runtime.protocol import Answer, Hold, Interrupt, Open, Refresh
 from runtime.protocol import Prompt as Say
 from workspace.errors import Changed, WorkspaceError
 from workspace.kinds import Kind
@@ -57,6 +57,18 @@ class Prompting:
         """Sessions that know what this person lets them do."""
         self._order = asyncio.Lock()
         """Prompts leave in the order in which they were given."""
+
+    # -- the folder
+
+    async def look_around(self) -> None:
+        """Once there is something to see, have the host record what changed in the folder, and go on to."""
+        app = self._app
+        await app.drawn.wait()
+        seen = await app.backend.call(Refresh())
+        if seen["watching"] == "polling":
+            app.notify_person(f"Edits from outside are seen after some seconds only: {seen['why']}.")
+        elif seen["watching"] == "off":
+            app.notify_person(f"Edits from outside are not seen here until /scan: {seen['why']}.")
 
     # -- prompts
 

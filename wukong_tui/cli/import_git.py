@@ -34,7 +34,7 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
     with GitRepository(place.directory / repository) as source:
         source.resolve(ref)  # what is not there must not begin a history here
     quiet = as_json or not sys.stderr.isatty()
-    place.host_at_work()  # one that only waits makes room
+    place.host_at_work(alone=True)  # one that only waits makes room
     begins = not place.has_history()
     with (
         place.starting() as work,

@@ -105,8 +105,11 @@ class Place:
 
             yield lambda name, **arguments: perform(work, name, {**here, **arguments}, person())
 
-    def host_at_work(self) -> Path | None:
-        """The workspace, if a host is at work there; one that only waits leaves."""
+    def host_at_work(self, *, alone: bool = False) -> Path | None:
+        """The workspace, if a host is at work there; one that only waits leaves.
+
+        With ``alone`` one leaves that nothing runs on, also where an office watches it.
+        """
         from runtime import protocol
         from runtime.host import connect
 
@@ -116,7 +119,7 @@ class Place:
         status = connect.status(root, self.store)
         if status is None:
             return None
-        if status.get("running") or int(status.get("clients", 0)) > 1:
+        if status.get("running") or (int(status.get("clients", 0)) > 1 and not alone):
             return root
         with suppress(WorkspaceError):
             connect.call(root, protocol.Stop(idle=True), self.store, start=False)
