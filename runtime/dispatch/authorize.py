@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from runtime.dispatch.cause import Cause
@@ -17,7 +18,7 @@ async def authorize(
     decision = decide(session, cause, capability, effects, shown)
     if decision.verdict == "allow":
         return decision
-    allowed, said = await session.host.approve(cause, capability.name, shown)
+    allowed, said = await session.host.approve(cause, capability.name, effects, shown)
     if allowed == "no":
         raise Refused(f"Refused by a person{': ' + said if said else '.'}")
     if allowed == "session":
@@ -53,7 +54,7 @@ class Delegated:
         """``effects`` and ``decision`` are those of the program, ``cause`` that of its calls."""
         self._session, self._cause = session, cause
         self._effects, self._decision = effects, decision
-        self._asked: dict[tuple[str, Effects], Decision | Refused] = {}
+        self._said: dict[tuple[str, Effects], asyncio.Task[Decision]] = {}
 
     async def decide(
         self, calls: Iterable[tuple[Capability, Arguments]]
@@ -64,22 +65,31 @@ class Delegated:
             effects = capability.effects_of(arguments)
             key = (capability.name, effects)
             if key not in found:
-                found[key] = await self._one(capability, effects, arguments)
+                try:
+                    found[key] = await self._one(capability, effects, arguments)
+                except Refused as refusal:
+                    found[key] = refusal
         return found
 
-    async def _one(self, capability: Capability, effects: Effects, arguments: Arguments) -> Decision | Refused:
-        try:
-            decision = decide(self._session, self._cause, capability, effects, arguments)
-        except Refused as refusal:
-            return refusal
+    def stop(self) -> None:
+        """Withdraw what is still asked: the program is over."""
+        for asking in self._said.values():
+            asking.cancel()
+
+    async def _one(self, capability: Capability, effects: Effects, arguments: Arguments) -> Decision:
+        decision = decide(self._session, self._cause, capability, effects, arguments)
         if decision.verdict == "allow":
             return decision
         if self._decision.by != "policy" and effects <= self._effects:
             return Decision("allow", "with its program", by=self._decision.by)
         key = (capability.name, effects)
-        if key not in self._asked:
-            try:
-                self._asked[key] = await authorize(self._session, self._cause, capability, effects, arguments)
-            except Refused as refusal:
-                self._asked[key] = refusal
-        return self._asked[key]
+        if key not in self._said:  # calls that come meanwhile wait for the same answer
+            every = f"every {capability.name} of the program op:{self._cause.parent}"
+            shown = {**arguments, "for": every}
+            asking = authorize(self._session, self._cause, capability, effects, shown)
+            self._said[key] = asyncio.create_task(asking)
+        asked = self._said[key]
+        await asyncio.wait({asked})
+        if asked.cancelled():
+            raise Refused("The program was over before anybody answered.")
+        return asked.result()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from runtime.dispatch.cause import Cause
 from runtime.dispatch.policy import Policy
 from runtime.protocol import Event
+from runtime.tools.capability import Arguments, Effects
 from runtime.usage.budget import Budget
 from workspace import History, Workspace
 
@@ -47,7 +48,9 @@ class SessionHost(Protocol):
         """Inside, what changes in the folder is not recorded as seen from outside: who changes it says so."""
         ...
 
-    async def approve(self, cause: Cause, capability: str, arguments: Mapping[str, Any]) -> tuple[Allowed, str]:
+    async def approve(
+        self, cause: Cause, capability: str, effects: Effects, arguments: Arguments
+    ) -> tuple[Allowed, str]:
         """Ask a person; what is allowed, and what they said."""
         ...
 

@@ -46,13 +46,17 @@ class RunProgram(Plain):
 
         async def run(scratch: Path) -> Ran:
             async with RpcServer(calls.many, signatures={**offered, "help": ("name",)}, later=later) as door:
-                if not boxed:
-                    return await known_programs.run(door, text, scratch=scratch, seconds=seconds)
-                return await door.run(
-                    ["python3", PLACE], workspace=session.host.root, inside=session.inside, scratch=scratch,
-                    files={PLACE: text.encode("utf-8", "surrogateescape")}, limits=Limits(seconds=seconds),
-                    hidden=[session.host.store], aside=scratch.with_name("output"),
-                )  # fmt: skip
+                try:
+                    if not boxed:
+                        return await known_programs.run(door, text, scratch=scratch, seconds=seconds)
+                    return await door.run(
+                        ["python3", PLACE], workspace=session.host.root, inside=session.inside, scratch=scratch,
+                        files={PLACE: text.encode("utf-8", "surrogateescape")}, limits=Limits(seconds=seconds),
+                        hidden=[session.host.store], aside=scratch.with_name("output"),
+                    )  # fmt: skip
+                except asyncio.CancelledError:
+                    calls.stop()
+                    raise
 
         def note() -> str:
             return f"\n[{calls.made:,} calls, {calls.failed:,} of them failed]" if calls.made else ""
@@ -87,6 +91,10 @@ class Calls:
         self._seen: dict[str, int] = {}
         self.made = 0
         self.failed = 0
+
+    def stop(self) -> None:
+        """Let no call wait for a person any longer: the program was interrupted."""
+        self._decisions.stop()
 
     async def many(self, calls: Sequence[Call]) -> list[CallResult]:
         """Answer calls in order once all of them are durable; one that breaks takes no other along."""

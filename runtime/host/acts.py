@@ -277,7 +277,7 @@ _SWITCH = {"type": "boolean"}
 _NAME = {"type": ["string", "integer"]}
 _MAYBE = {"type": ["string", "null"]}
 _COMMON: Mapping[str, Mapping[str, Any]] = {"here": _TEXT, "as": _TEXT}
-_PLANNED: Mapping[str, Mapping[str, Any]] = {**_COMMON, "dry_run": _SWITCH, "expect": _MAYBE}
+_PLANNED: Mapping[str, Mapping[str, Any]] = {**_COMMON, "dry_run": _SWITCH, "expect": _MAYBE, "consent": _SWITCH}
 
 
 def _effects(arguments: Arguments) -> Effects:
@@ -303,7 +303,7 @@ def registry() -> Registry[Direct[dict[str, Any]]]:
         _of(Kind.RESTORE, "Make documents equal to an address, or to the entry of a number.",
             {**_PLANNED, "address": _TEXT, "cursor": {}, "paths": paths}),
         _of(Kind.REVERT, "Take out what operations did, and keep everything later.",
-            {**_PLANNED, "operations": {"type": "array", "items": _NAME}, "consent": _SWITCH}, ("operations",)),
+            {**_PLANNED, "operations": {"type": "array", "items": _NAME}}, ("operations",)),
         _of(Kind.UNDO, "Take back an act with all it caused.", back),
         _of(Kind.REDO, "Bring back what an undo took.", back),
         _of(Kind.APPLY, "Lay in changes that were held.", {**_COMMON, "operation": _NAME}, ("operation",)),

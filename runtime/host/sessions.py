@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +18,14 @@ from runtime.dispatch.door import Dispatch
 from runtime.dispatch.policy import Policy
 from runtime.dispatch.session import Allowed, Conversation, Session
 from runtime.host import acts
+from runtime.host.approvals import Approvals
 from runtime.host.toolset import toolset
 from runtime.host.watching import Watching
 from runtime.log import logger, where
 from runtime.models.base import Model
 from runtime.models.choose import choose
 from runtime.protocol import Advanced, Command, Event
+from runtime.tools.capability import Arguments, Effects
 from runtime.usage import meter
 from runtime.usage.budget import Budget, trusted
 from workspace import Act, History, NotFound, Workspace, WorkspaceError
@@ -39,14 +39,6 @@ from workspace.working_copy.working_copy import Scanned
 T = TypeVar("T")
 Chooser = Callable[[str | None], Model]
 _log = logger("sessions")
-
-
-@dataclass(slots=True)
-class _Approval:
-    session: str | None
-    capability: str
-    arguments: Mapping[str, Any]
-    answer: asyncio.Future[tuple[str, str]]
 
 
 class Sessions:
@@ -67,7 +59,8 @@ class Sessions:
         self._reader = Reader(self.root, store=store)
         self._sessions: dict[str, Session] = {}
         self._agents: dict[str, Agent] = {}
-        self._approvals: dict[int, _Approval] = {}
+        self.approvals = Approvals(self.write, lambda: self.emit(Advanced(self._entry)))
+        """What waits for a person's word."""
         self._listeners: list[Callable[[Event], None]] = []
         self._texts: dict[int, str] = {}
         self._watch = watch and os.environ.get("WUKONG_WATCH") != "off"
@@ -108,7 +101,7 @@ class Sessions:
         match command:
             case protocol.Attach():
                 return {"entry": self._entry, "texts": self._flying(), "sessions": self._listing(),
-                        "approvals": self._asked()}  # fmt: skip
+                        "approvals": self.approvals.listing()}  # fmt: skip
             case protocol.Open():
                 return (await self._open(command)).name
             case protocol.Prompt(session=name, text=text):
@@ -118,7 +111,7 @@ class Sessions:
             case protocol.Hold(session=name, held=held):
                 return self._hold(await self._session(name), held)
             case protocol.Answer():
-                return self._answer(command)
+                return self.approvals.answer(command)
             case protocol.Perform(name=name, arguments=arguments):
                 done = await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
                 if name == "scan":
@@ -178,29 +171,11 @@ class Sessions:
         """Inside, what changes in the folder is not recorded as seen from outside."""
         return self._watching.still()
 
-    async def approve(self, cause: Cause, capability: str, arguments: Mapping[str, Any]) -> tuple[Allowed, str]:
-        """Ask a person; what is allowed, and what they said. The approval is an operation.
-
-        Whatever is answered beside what can be answered is no.
-        """
-        payload = json.dumps(arguments, sort_keys=True).encode()
-        act = cause.by(None).act(Kind.APPROVAL, capability)
-        operation = await self.write(lambda work: work.begin(act, payload=payload))
-        future: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
-        self._approvals[operation] = _Approval(cause.session, capability, arguments, future)
-        self.emit(Advanced(self._entry))
-        try:
-            allow, reason = await future
-        except asyncio.CancelledError:
-            await asyncio.shield(self.write(lambda work: work.end(operation, Outcome.INTERRUPTED)))
-            raise
-        finally:
-            del self._approvals[operation]
-        allowed: Allowed = "session" if allow == "session" else "once" if allow == "once" else "no"
-        outcome = Outcome.DONE if allowed != "no" else Outcome.REFUSED
-        detail = {"allow": allow, **({"reason": reason} if reason else {})}
-        await self.write(lambda work: work.end(operation, outcome, detail=detail))
-        return allowed, reason
+    async def approve(
+        self, cause: Cause, capability: str, effects: Effects, arguments: Arguments
+    ) -> tuple[Allowed, str]:
+        """Ask a person; what is allowed, and what they said. The approval is an operation."""
+        return await self.approvals.ask(cause, capability, effects, arguments)
 
     def emit(self, event: Event) -> None:
         """Tell whoever watches."""
@@ -347,13 +322,6 @@ class Sessions:
         if session.queue and not session.busy:
             session.running = asyncio.create_task(self._work(session), name=f"session {session.name}")
 
-    def _answer(self, command: protocol.Answer) -> bool:
-        approval = self._approvals.get(command.approval)
-        if approval is None or approval.answer.done():
-            raise NotFound(f"Nothing waits for an answer as op:{command.approval}.")
-        approval.answer.set_result((command.allow, command.reason))
-        return True
-
     # -- what is there
 
     def _advance(self, result: tuple[T, int]) -> T:
@@ -383,12 +351,6 @@ class Sessions:
                 "held": not s.gate.is_set(),
             }
             for s in self._sessions.values()
-        ]
-
-    def _asked(self) -> list[dict[str, Any]]:
-        return [
-            {"approval": id_, "session": a.session, "capability": a.capability, "arguments": a.arguments}
-            for id_, a in self._approvals.items()
         ]
 
 

@@ -22,7 +22,7 @@ from runtime.host import acts
 from runtime.host.sessions import Sessions
 from runtime.host.toolset import toolset
 from runtime.models.base import Message, ModelReply, TextDelta, Tool
-from runtime.protocol import Answer, Open, Prompt
+from runtime.protocol import Answer, Interrupt, Open, Prompt
 from runtime.tools.call import Call
 from runtime.tools.capability import Refused, Result
 from runtime.tools.declared import declared
@@ -85,8 +85,8 @@ async def test_an_answer_that_nobody_knows_refuses(folder: Path, tmp_path: Path)
     async with office(folder, script) as desk:
         session = await begin(desk, mode="ask")
         number = await desk.handle(Prompt(session.name, "Do it."))
-        await until(lambda: bool(desk._asked()))
-        await desk.handle(Answer(desk._asked()[0]["approval"], "yes"))  # type: ignore[arg-type]
+        await until(lambda: bool(desk.approvals.listing()))
+        await desk.handle(Answer(desk.approvals.listing()[0]["approval"], "yes"))  # type: ignore[arg-type]
         assert session.running is not None
         await session.running
         assert (await desk.read(lambda history: history.operation(number))).outcome == "done"
@@ -177,7 +177,7 @@ async def test_a_call_that_is_interrupted_while_a_person_is_asked_changes_nothin
         cause = await asked(desk, session)
         call = Call("write", {"path": "a.txt", "text": "x"})
         waiting = asyncio.create_task(Dispatch(session, toolset()).invoke(cause, call))
-        await until(lambda: bool(desk._asked()))
+        await until(lambda: bool(desk.approvals.listing()))
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -210,7 +210,7 @@ def answers(desk: Sessions, allow: Any) -> list[tuple[str, dict[str, Any]]]:
     kept: list[asyncio.Future[Any]] = []
 
     def person(_: Any) -> None:
-        for approval in desk._asked():
+        for approval in desk.approvals.listing():
             if approval["approval"] not in known:
                 known.add(approval["approval"])
                 seen.append((approval["capability"], dict(approval["arguments"])))
@@ -295,7 +295,36 @@ async def test_calls_of_a_program_that_nobody_looked_at_are_asked_about_once(
         for batch in range(3):
             given = await calls.many([Call("write", {"path": f"{batch}{n}", "text": "x"}) for n in range(5)])
             assert [answer.error is None for answer in given] == [allow == "once"] * 5
-        assert answering == [("write", {"path": "00", "text": "x"})]
+        every = f"every write of the program op:{program.operation}"
+        assert answering == [("write", {"path": "00", "text": "x", "for": every})]
+
+
+@needs_sandbox
+async def test_a_program_that_waits_for_a_person_can_be_interrupted(folder: Path, tmp_path: Path) -> None:
+    (folder / "go").write_text("no\n")
+    text = """
+import wk
+wk.write("a.txt", text="1")
+while wk.read("go") == "no\\n":
+    pass
+wk.write("b.txt", text="2")
+"""
+    async with office(folder, tape(tmp_path, turn("", ("program", {"text": text})))) as desk:
+        session = await begin(desk)
+        number = await desk.handle(Prompt(session.name, "Do it."))
+        await until((folder / "a.txt").exists)
+        await desk.handle(Open(resume=session.name, mode="ask"))
+        await desk.write(lambda work: work.write("go", b"yes\n", read=1))
+        await until(lambda: bool(desk.approvals.listing()))
+        running = session.running
+        assert running is not None
+        await desk.handle(Interrupt(session.name))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert [approval.outcome for approval in await operations(desk, "approval")] == ["interrupted"]
+        assert (await desk.read(lambda history: history.operation(number))).outcome == "interrupted"
+        assert desk.approvals.listing() == []
+    assert not (folder / "b.txt").exists()
 
 
 # -- plans

@@ -229,7 +229,7 @@ async def test_ask_mode_names_exact_arguments_and_a_refusal_reaches_the_model(fo
         asked: list[Any] = []
 
         def person(_: Any) -> None:
-            for approval in desk._asked():
+            for approval in desk.approvals.listing():
                 if approval["approval"] not in [a["approval"] for a in asked]:
                     asked.append(approval)
                     allow, reason = next(answers)
@@ -259,7 +259,7 @@ async def test_the_check_of_a_step_needs_the_permission_of_a_command(folder: Pat
         kept: list[Any] = []
 
         def person(_: Any) -> None:
-            kept.extend(asyncio.ensure_future(refuse(desk, a["approval"])) for a in desk._asked())
+            kept.extend(asyncio.ensure_future(refuse(desk, a["approval"])) for a in desk.approvals.listing())
 
         desk.subscribe(person)
         await prompt(desk, session)

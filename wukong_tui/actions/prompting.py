@@ -298,7 +298,7 @@ class Prompting:
                 app.notify_person("It waits for your answer; ctrl+o shows it again.")
             app.wake()
 
-        screen = ApprovalScreen(approval.session, approval.capability, approval.arguments)
+        screen = ApprovalScreen(approval.session, approval.capability, approval.arguments, approval.effects)
         self._asking = (approval.operation, screen)
         app.push_screen(screen, answered)
 

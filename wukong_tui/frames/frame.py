@@ -52,6 +52,8 @@ class Approval:
     session: str
     capability: str
     arguments: dict[str, Any]
+    effects: tuple[str, ...] = ()
+    """What it would do, as it was recorded with the question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,9 @@ def approvals(history: History, since: int) -> list[Approval]:
     while at is not None and (at := journal.nearest((Kind.APPROVAL,), at, forward=True)) is not None:
         operation = journal.operation(at)
         if operation.ended is None:
-            found.append(Approval(at, operation.session or "", operation.name or "", _arguments(history, operation)))
+            arguments = _arguments(history, operation)
+            effects = tuple(map(str, operation.detail.get("effects", ())))
+            found.append(Approval(at, operation.session or "", operation.name or "", arguments, effects))
     return found
 
 

@@ -41,12 +41,14 @@ class ApprovalScreen(Dialog[Verdict]):
         session: str,
         capability: str,
         arguments: Mapping[str, Any],
+        effects: Collection[str] = (),
         *,
         calm: float = CALM,
         ink: Ink | None = None,
     ) -> None:
         super().__init__(calm=calm, ink=ink)
         self._session, self._capability, self._arguments = session, capability, arguments
+        self._effects = effects
         self._reason: Draft | None = None
         self._note = ""
         self._insisting: Allowed | None = None
@@ -56,7 +58,7 @@ class ApprovalScreen(Dialog[Verdict]):
 
     def body(self, width: int) -> Iterator[Line]:
         yield [("Allow ", "text"), (f"{self._capability} ", "strong"), ("with exactly this?", "text")]
-        summary, effects = meaning(self._capability, self._arguments)
+        summary, effects = meaning(self._capability, self._effects)
         yield from paragraphs(summary, width, "dim")
         if effects:
             yield from paragraphs(f"It {listed([MEANINGS.get(effect, effect) for effect in effects])}.", width, "dim")
@@ -136,14 +138,15 @@ class ApprovalScreen(Dialog[Verdict]):
         self.panel.redraw()
 
 
-def meaning(capability: str, arguments: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
-    """What a capability does, in a sentence, and the effects of it with these arguments in a fixed order."""
+def meaning(capability: str, effects: Collection[str]) -> tuple[str, Sequence[str]]:
+    """What a capability does, in a sentence, and the effects of this call, else all of its, in a fixed order."""
+    summary = "This capability is not known here."
     try:
         found = declared().find(capability)
+        summary, effects = found.summary, effects or found.effects
     except Refused:
-        return "This capability is not known here.", ()
-    effects = found.effects_of(arguments)
-    return found.summary, [effect for effect in MEANINGS if effect in effects]
+        pass
+    return summary, [effect for effect in MEANINGS if effect in effects]
 
 
 def listed(words: Iterable[str]) -> str:
