@@ -44,14 +44,12 @@ _log = logger("sessions")
 class Sessions:
     """One workspace's sessions, the only writer among them; see runtime.host.core.Core.
 
-    ``choose`` makes the model of a name; ``principal`` is on whose behalf things happen;
-    with ``watch`` what others change in the folder is recorded soon after.
+    ``choose`` makes the model of a name; ``principal`` is on whose behalf things happen.
     """
 
     def __init__(
-        self, root: Path, store: Path | None = None, *, choose: Chooser = choose, principal: str | None = None,
-        watch: bool = True,
-    ) -> None:  # fmt: skip
+        self, root: Path, store: Path | None = None, *, choose: Chooser = choose, principal: str | None = None
+    ) -> None:
         self.root = root.resolve()
         self.principal = principal or _person()
         self._choose = choose
@@ -63,7 +61,6 @@ class Sessions:
         """What waits for a person's word."""
         self._listeners: list[Callable[[Event], None]] = []
         self._texts: dict[int, str] = {}
-        self._watch = watch and os.environ.get("WUKONG_WATCH") != "off"
         self._watching = Watching(self.root, self._snapshot)
         self._resuming = asyncio.Lock()
         self._entry = 0
@@ -79,8 +76,7 @@ class Sessions:
             await self._writer.__aexit__(None, None, None)
             raise
         self._entry = await self.read(lambda history: history.cursor)
-        if self._watch:
-            self._watching.start()
+        self._watching.start()
 
     async def close(self) -> None:
         """Interrupt what runs, record it and let go of the workspace."""

@@ -7,6 +7,7 @@ than can be trusted, and a while after any; where no events can be had, every fe
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ Snapshot = Callable[[Collection[str] | None], Awaitable[Scanned]]
 """Records what changed at and below paths; None: anywhere."""
 Mode = Literal["live", "polling", "off"]
 
+SWITCH = "WUKONG_WATCH"
+"""The variable of the environment that says ``off`` where the folder is not to be watched."""
 POLL = 2.0
 """Seconds between two looks at a folder whose changes nobody tells."""
 AGAIN = 60.0
@@ -42,7 +45,7 @@ class Watching:
 
     def __init__(self, root: Path, snapshot: Snapshot) -> None:
         self.mode: Mode = "off"
-        self.why = "it is not watched"
+        self.why = f"{SWITCH} is off" if os.environ.get(SWITCH) == "off" else "it has not begun yet"
         """Why it is not live; empty where it is."""
         self._watch = Watch(root)
         self._snapshot = snapshot
@@ -55,13 +58,17 @@ class Watching:
         self._owed: frozenset[str] = EVERYTHING
         self._waiting: list[asyncio.Future[None]] = []
         self._took = 0.0
-        self._looked = self._tried = -AGAIN
-        """When all of the folder was last looked at, and watching last tried."""
+        self._looked = -AGAIN
+        """When all of the folder was last looked at."""
+        self._again, self._blind = -AGAIN, ""
+        """When to try again to watch what could not be watched, and why."""
         self._trusted = True
         """Whether nothing was told since all was looked at."""
 
     def start(self) -> None:
-        """Begin to look and to watch, beside everything else."""
+        """Begin to look and to watch, beside everything else, unless the environment says not to."""
+        if os.environ.get(SWITCH) == "off":
+            return
         self._task = asyncio.create_task(self._run(), name="watching")
 
     async def close(self) -> None:
@@ -72,6 +79,7 @@ class Watching:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        self._answer(self._waiting)
         async with self._turn:
             await self._in_thread(self._watch.close)
         self._thread.shutdown()
@@ -149,14 +157,12 @@ class Watching:
             except WorkspaceError as error:
                 self._say("off", str(error).rstrip("."))
             except Exception as error:  # noqa: BLE001 - the next look may succeed
-                self._say("off", f"looking at the folder failed: {type(error).__name__}")
-                log.error("looking failed%s", where(error))
+                if self._say("off", f"looking at the folder failed: {type(error).__name__}"):
+                    log.error("looking failed%s", where(error))
             finally:
                 if "" in owed:
                     self._looked = time.monotonic()
-                for future in answered:
-                    if not future.done():
-                        future.set_result(None)
+                self._answer(answered)
 
     async def _look_at(self, owed: frozenset[str]) -> None:
         whole = "" in owed
@@ -172,13 +178,14 @@ class Watching:
 
     async def _cover(self, folders: Collection[str], whole: bool) -> bool:
         """Watch the folders of a snapshot; whether one of them was not watched while it was taken."""
-        if self.mode != "live" and (not whole or time.monotonic() - self._tried < AGAIN):
+        if time.monotonic() < self._again:
+            self._say("polling", self._blind)
             return False
-        self._tried = time.monotonic()
         try:
             new = await self._in_thread(lambda: self._watch.cover(folders, only=whole))
         except Unwatchable as error:
-            self._say("polling", str(error))
+            self._again, self._blind = time.monotonic() + AGAIN, str(error)
+            self._say("polling", self._blind)
             return False
         if self._watch.missed:
             self._say("polling", f"{self._watch.missed} of its folders have names that are not UTF-8")
@@ -186,10 +193,18 @@ class Watching:
             self._say("live")
         return new
 
-    def _say(self, mode: Mode, why: str = "") -> None:
-        if (mode, why) != (self.mode, self.why):
-            self.mode, self.why = mode, why
-            log.info("watching: %s%s", mode, f", {why}" if why else "")
+    def _answer(self, waiting: list[asyncio.Future[None]]) -> None:
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def _say(self, mode: Mode, why: str = "") -> bool:
+        """Keep how edits are seen now; whether that is news."""
+        if (mode, why) == (self.mode, self.why):
+            return False
+        self.mode, self.why = mode, why
+        log.info("watching: %s%s", mode, f", {why}" if why else "")
+        return True
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

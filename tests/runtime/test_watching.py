@@ -213,6 +213,66 @@ async def test_what_a_command_changes_is_its_own_and_what_we_write_makes_no_othe
         assert len(live.versions("a")) == 2
 
 
+async def test_a_file_that_is_written_all_the_time_hides_no_edit_of_another(folder: Path) -> None:
+    (folder / "busy.log").write_text("0\n")
+    async with seen(folder) as live:
+        loop = "while true; do echo 1 >> busy.log; sleep 0.02; done"
+        busy = await asyncio.create_subprocess_exec("sh", "-c", loop, cwd=folder)
+        try:
+            (folder / "quiet.txt").write_text("seen\n")
+            await live.until(lambda: live.text("quiet.txt") == "seen\n")
+            before = len(live.versions("busy.log"))
+        finally:
+            busy.kill()
+            await busy.wait()
+        last = (folder / "busy.log").read_text()
+        await live.until(lambda: live.text("busy.log") == last)
+        assert before <= 2, "while it moves it is left to move"
+
+
+async def test_an_editors_swap_file_is_no_document(folder: Path) -> None:
+    (folder / "notes.txt").write_text("one\n")
+    async with seen(folder) as live:
+        (folder / ".notes.txt.swp").write_bytes(b"b0VIM 9.0")
+        (folder / ".#notes.txt").symlink_to("ann@host.1234")
+        (folder / "notes.txt").write_text("two\n")
+        await live.until(lambda: live.text("notes.txt") == "two\n")
+        await live.client.call(Refresh())
+        with History.open(folder) as history:
+            assert list(history.tree()) == ["notes.txt"]
+            assert {".notes.txt.swp", ".#notes.txt"} <= {skipped.path for skipped in history.coverage()}
+
+
+async def test_another_folder_in_its_place_is_not_taken_for_ours_emptied(folder: Path) -> None:
+    (folder / "a.txt").write_text("a\n")
+    aside = folder.with_name("aside")
+    async with seen(folder) as live:
+        os.rename(folder, aside)
+        folder.mkdir()
+        answer = await live.client.call(Refresh())
+        assert answer["watching"] == "off"
+        folder.rmdir()
+        os.rename(aside, folder)
+        assert await live.client.call(Refresh()) == LIVE
+        assert live.operations() == []
+        (folder / "a.txt").write_text("b\n")
+        await live.until(lambda: live.text("a.txt") == "b\n")
+
+
+async def test_folders_that_cannot_be_watched_for_their_names_are_polled(folder: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff"))
+    odd.mkdir()
+    (odd / "a.txt").write_text("one\n")
+    with Workspace.open(folder) as work:
+        work.scan()
+    async with Client.connect(folder) as client:
+        await client.call(Attach())
+        assert (await client.call(Refresh()))["watching"] == "polling"
+        live = Seen(folder, client)
+        (odd / "a.txt").write_text("two\n")
+        await live.until(lambda: live.text("\udcff/a.txt") == "two\n")
+
+
 async def test_looking_again_at_what_is_unchanged_records_nothing(folder: Path) -> None:
     (folder / "a").write_text("a\n")
     (folder / "b").write_text("b\n")

@@ -17,7 +17,15 @@ from typing import Literal
 
 from workspace.working_copy import git_state
 from workspace.working_copy.files import Stamp
-from workspace.working_copy.ignore import IGNORE_FILES, VERSION_CONTROL, Rules, is_cache, is_ours, is_secret
+from workspace.working_copy.ignore import (
+    IGNORE_FILES,
+    VERSION_CONTROL,
+    Rules,
+    is_cache,
+    is_editors,
+    is_ours,
+    is_secret,
+)
 from workspace.working_copy.walk import Reason
 
 Kind = Literal["created", "edited", "deleted", "touched"]
@@ -268,7 +276,7 @@ class _Reader:
         verdict = rules.verdict(path, folder=folder)
         if verdict is not False and is_cache(name):
             return "cache", "cache"
-        if verdict:
+        if verdict or (verdict is None and is_editors(name)):
             return "outside", "ignored"
         if folder:
             return "document", None

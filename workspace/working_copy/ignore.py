@@ -25,6 +25,8 @@ CACHES = (
     ".venv", "venv", "node_modules", "target", "dist", ".next", ".gradle", ".cache", ".parcel-cache", ".DS_Store",
 )  # fmt: skip
 """Names of what a build makes again: neither recorded nor kept, unless an ignore file takes it back in (``!``)."""
+EDITORS = (".*.sw?", ".*.swpx", ".#*", "#*#", ".~lock.*#", ".*.kate-swp", ".nfs*")
+"""Names of what an editor has beside a file while it is open: ignored, unless an ignore file takes it back in."""
 HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", "*.pub")
 
 
@@ -39,6 +41,11 @@ def is_secret(name: str) -> bool:
     if any(fnmatch.fnmatchcase(lower, pattern) for pattern in HARMLESS):
         return False
     return any(fnmatch.fnmatchcase(lower, pattern) for pattern in SECRETS)
+
+
+def is_editors(name: str) -> bool:
+    """Whether a file of this name is an editor's own, there while another one is open."""
+    return name[0] in ".#" and any(fnmatch.fnmatchcase(name, pattern) for pattern in EDITORS)
 
 
 def is_cache(name: str) -> bool:

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from workspace.working_copy.files import Stamp
-from workspace.working_copy.ignore import IGNORE_FILES, VERSION_CONTROL, Rules, is_cache, is_ours, is_secret
+from workspace.working_copy.ignore import (
+    IGNORE_FILES,
+    VERSION_CONTROL,
+    Rules,
+    is_cache,
+    is_editors,
+    is_ours,
+    is_secret,
+)
 
 Reason = Literal[
     "ignored", "cache", "git object", "secret", "too large", "unreadable", "outside", "not a file", "version control"
@@ -186,7 +194,7 @@ def _unwanted(name: str, path: str, rules: Rules, asked: bool) -> Reason | None:
 def _ignored(name: str, verdict: bool | None) -> Reason | None:
     if verdict is not False and is_cache(name):
         return "cache"
-    return "ignored" if verdict else None
+    return "ignored" if verdict or (verdict is None and is_editors(name)) else None
 
 
 def _version_control(entry: _Entry, path: str) -> Skipped:
