@@ -91,8 +91,8 @@ async def _ask_once(
                     await host.write(lambda work, p=partial, a=part: work.record(a, payload=p))  # type: ignore[misc]
         if reply is None:
             raise ModelError(f"{model.name} ended without a reply.", retry=True, text=text)
-    except ModelError as error:
-        failure = {"error": str(error)}
+    except Exception as error:  # a ModelError, or a defect, which is logged where the prompt ends
+        failure = {"error": str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"}
         await host.write(lambda work: work.end(operation, Outcome.FAILED, detail=failure))
         if not came:
             session.budget.release(reservation)  # nothing came back: nothing was spent

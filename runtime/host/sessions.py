@@ -12,14 +12,12 @@ from typing import Any, TypeVar
 
 from runtime import protocol
 from runtime.agent.agent import Agent, carry_out
-from runtime.agent.loop import NativeAgent
 from runtime.dispatch.cause import Cause
-from runtime.dispatch.door import Dispatch
 from runtime.dispatch.policy import Policy
 from runtime.dispatch.session import Allowed, Conversation, Session
 from runtime.host import acts
 from runtime.host.approvals import Approvals
-from runtime.host.toolset import toolset
+from runtime.host.toolset import native
 from runtime.host.watching import Watching
 from runtime.log import logger, where
 from runtime.models.base import Model
@@ -227,7 +225,7 @@ class Sessions:
         if command.max_cost is not None:
             session.budget.max_cost = command.max_cost
         if command.model is not None and not session.busy:
-            self._give_agent(session, await asyncio.to_thread(self._choose, command.model))
+            self._agents[session.name] = native(session, await asyncio.to_thread(self._choose, command.model))
         model = self._agents[session.name].name
         detail = {
             "model": model, "asked": command.model, "mode": session.policy.mode,
@@ -265,12 +263,9 @@ class Sessions:
             name, self, Cause(self.principal, name, scope=detail.get("scope", "internal")), Policy(detail["mode"]),
             Budget(detail.get("max_tokens"), detail.get("max_cost")), detail["inside"], Conversation(looked=looked),
         )  # fmt: skip
-        self._give_agent(session, model)
+        self._agents[name] = native(session, model)
         self._sessions[name] = session
         return session
-
-    def _give_agent(self, session: Session, model: Model) -> None:
-        self._agents[session.name] = NativeAgent(Dispatch(session, toolset()), model)
 
     async def _session(self, name: str) -> Session:
         async with self._resuming:

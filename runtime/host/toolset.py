@@ -1,10 +1,14 @@
-"""The tools that the office gives a session, each with what executes it."""
+"""What the office gives a session: its tools, each with what executes it, and its agent."""
 
 from __future__ import annotations
 
-from runtime.dispatch.door import Executor
+from runtime.agent.agent import Agent
+from runtime.agent.loop import NativeAgent
+from runtime.dispatch.door import Dispatch, Executor
+from runtime.dispatch.session import Session
 from runtime.execution.command import RunCommand
 from runtime.execution.programs import RunProgram
+from runtime.models.base import Model
 from runtime.planning.attempts import KeepPlan
 from runtime.tools.declared import declared
 from runtime.tools.registry import Registry
@@ -13,3 +17,8 @@ from runtime.tools.registry import Registry
 def toolset() -> Registry[Executor]:
     """A registry for one session: capabilities on documents, commands, programs and the plan."""
     return declared().executed_by({"run": RunCommand(), "program": RunProgram(), "plan": KeepPlan()})
+
+
+def native(session: Session, model: Model) -> Agent:
+    """Our own loop around a model, behind the session's door."""
+    return NativeAgent(Dispatch(session, toolset()), model)

@@ -72,6 +72,8 @@ async def test_a_defect_in_a_session_is_logged_and_its_operation_says_so(
             done = await prompt(desk, session)
         assert done.outcome == "failed"
         assert done.detail["error"] == f"ZeroDivisionError: {SAID}"
+        (asked,) = await operations(desk, "model")
+        assert (asked.outcome, asked.detail["error"]) == ("failed", f"ZeroDivisionError: {SAID}")
         assert session.name in caplog.text
         assert f"op:{done.id}" in caplog.text
         assert "in stream" in caplog.text
