@@ -33,7 +33,7 @@ async def take(folder: Path) -> str:
         app.navigation.go_to(MOMENT)
         for _ in range(8):
             app.pane("document").move(1)
-        app.undo_actions.do_why(None)
+        app.windows.explain()
         for _ in range(40):
             await shown(app)
             await asyncio.sleep(0.05)

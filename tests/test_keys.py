@@ -36,6 +36,8 @@ def keys_of(sent: str) -> list[str]:
         ("\x1b[1;5D", ["ctrl+left"]),
         ("\x1bOP", ["f1"]),
         ("\x1bhjk", ["escape", "h", "j", "k"]),
+        ("\x1bh\x1b(", ["escape", "h"]),
+        ("^\x1bh^\x1b", ["circumflex_accent", "escape", "h", "circumflex_accent"]),
         ("\x1b", ["escape"]),
         ("\x1b\r", ["alt+enter"]),
     ],

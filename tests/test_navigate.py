@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from workspace import Act, Workspace, WorkspaceError
+from workspace.amounts import ago
 from workspace.records import Edit
-from wukong_tui.actions.motion import SPEEDS, Jumps, Momentum, Player, ago, most, where
+from wukong_tui.actions.motion import SPEEDS, Jumps, Momentum, Player, most
 from wukong_tui.frames.cursor_moves import (
     Target,
     first,
@@ -24,6 +25,7 @@ from wukong_tui.frames.cursor_moves import (
     time_of,
     version_step,
 )
+from wukong_tui.frames.status_bar import where
 from wukong_tui.views import Look
 
 HOUR = 3_600_000_000

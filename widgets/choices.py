@@ -12,7 +12,7 @@ from widgets.sheet import Sheet
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Choice:
     """Something to choose: what it is called, a word about it, and the key that does the same."""
 
     title: str
@@ -20,7 +20,7 @@ class Item:
     key: str = ""
 
 
-def choice_line(item: Item, width: int, title_width: int, *, chosen: bool, ground: str = "") -> list[Span]:
+def choice_line(item: Choice, width: int, title_width: int, *, chosen: bool, ground: str = "") -> list[Span]:
     """An item as one line of exactly ``width`` cells, its title in ``title_width``, its key at the right."""
     under = f"{ground} select" if chosen else ground
     key = clip(item.key, width // 3)
@@ -36,7 +36,7 @@ def choice_line(item: Item, width: int, title_width: int, *, chosen: bool, groun
     return [(text, f"{under} {names}".strip()) for text, names in spans]
 
 
-def title_width(items: Sequence[Item], width: int) -> int:
+def title_width(items: Sequence[Choice], width: int) -> int:
     """How many cells the titles get, so that details stand in one column and keys at the right."""
     titles, details, keys = (
         max((cell_len(clip(text, width)) for text in texts), default=0)
@@ -54,10 +54,10 @@ class Choices(Sheet, can_focus=False):
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
         super().__init__(id=id, ink=ink)
-        self.choices: Sequence[Item] = ()
+        self.choices: Sequence[Choice] = ()
         self.at = 0
 
-    def show(self, choices: Sequence[Item]) -> None:
+    def show(self, choices: Sequence[Choice]) -> None:
         """Offer these, the first one chosen; none closes the list."""
         self.choices = choices
         self.at = 0

@@ -17,6 +17,33 @@ FAR = 400
 
 
 @dataclass(frozen=True, slots=True)
+class SlashCommand:
+    """A command of the prompt: its name without the slash, what it does, and what may follow the name.
+
+    ``argument`` is empty where nothing may, ``[COUNT]`` for a number, in square brackets where it may be left out.
+    """
+
+    name: str
+    title: str
+    argument: str = ""
+
+    @property
+    def usage(self) -> str:
+        """How it is typed: ``/model NAME``."""
+        return f"/{self.name} {self.argument}".rstrip()
+
+    def refusal(self, argument: str) -> str:
+        """Why it cannot be given with this argument; empty where it can."""
+        if not argument:
+            return ""
+        if not self.argument:
+            return f"/{self.name} takes nothing after it; a space before it sends it as text."
+        if self.argument == "[COUNT]" and not argument.isdecimal():
+            return f"/{self.name} takes a number after it; a space before it sends it as text."
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """The ``letters`` so far of a command (``/``) or a document (``@``) whose sign stands at ``start``."""
 

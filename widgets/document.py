@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from widgets.cropping import crop, fill, under
 from widgets.paint import Ink, Line, Span, clip, pad, strip, wrap
-from widgets.sheet import Sheet
+from widgets.pane import Pane
 
 Mode = Literal["content", "diff", "split"]
 """The content, the change below each other, the change side by side."""
@@ -133,7 +133,7 @@ def text_width(need: DocumentNeed, digits: int) -> int:
     return max(1, need.width - numbers - 4 - (blame_width(need.width) + 1 if need.blame else 0))
 
 
-class Document(Sheet):
+class Document(Pane[DocumentNeed, DocumentPage]):
     """Shows a DocumentPage; holds the scroll position, the line cursor, the mode and whether blame is shown."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
@@ -202,11 +202,12 @@ class Document(Sheet):
 
     # -- keys
 
-    def cycle(self) -> None:
+    def cycle(self) -> bool:
         """From the content to the diff, to both sides where there is room, and back."""
         wide = self.size.width >= WIDE
         self.show_as({"content": "diff", "diff": "split" if wide else "content", "split": "content"}[self.mode])
         self._asked_split = False
+        return True
 
     def show_as(self, mode: Mode) -> None:
         """Show the document in this mode, whatever the width."""

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from widgets.amounts import bar, packed, thin
 from widgets.paint import Ink, Line, Span, cells, clip, pad, wrap
-from widgets.sheet import Sheet
+from widgets.pane import Pane
 from workspace.amounts import dollars, fitted, lasted, made_of, money, time_of_day, together, tokens
 from workspace.kinds import Outcome
 from workspace.totals import NOTHING, Total
@@ -83,7 +83,7 @@ class MeterPage:
     ready: bool = True
 
 
-class Meter(Sheet):
+class Meter(Pane[MeterNeed, MeterPage]):
     """The pane of what things cost. ``note`` is a caption below the totals."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
@@ -108,11 +108,12 @@ class Meter(Sheet):
         if not page.ready:
             self.post_message(self.Wanted(self))
 
-    def cycle(self) -> None:
+    def cycle(self) -> bool:
         """Between the session and the whole workspace."""
         self.whole = not self.whole
         self._back = 0
         self.post_message(self.Wanted(self))
+        return True
 
     def move(self, lines: int) -> None:
         """Scroll the operations; down is towards the newest."""

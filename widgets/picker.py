@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
-from widgets.choices import Item, choice_line, title_width
+from widgets.choices import Choice, choice_line, title_width
 from widgets.dialog import Dialog
 from widgets.draft import Draft, edited, field
 from widgets.match import AT_ONCE, Names
@@ -23,7 +23,7 @@ class PickerScreen(Dialog[int]):
 
     WIDEST = 90
 
-    def __init__(self, title: str, items: Sequence[Item], *, letters: str = "", ink: Ink | None = None) -> None:
+    def __init__(self, title: str, items: Sequence[Choice], *, letters: str = "", ink: Ink | None = None) -> None:
         super().__init__(ink=ink)
         self._title = title
         self._items = items

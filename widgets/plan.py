@@ -11,7 +11,7 @@ from textual.message import Message
 
 from widgets.amounts import thin
 from widgets.paint import Ink, Line, Span, cells, clip, join, pad
-from widgets.sheet import Sheet
+from widgets.pane import Pane
 from workspace.amounts import money, tokens
 from workspace.kinds import Outcome
 from workspace.totals import NOTHING, Total
@@ -80,7 +80,7 @@ class PlanPage:
     ready: bool = True
 
 
-class Plan(Sheet):
+class Plan(Pane[PlanNeed, PlanPage]):
     """The pane of the plan. ``choose`` posts Chosen with the entry of what is chosen."""
 
     class Chosen(Message):

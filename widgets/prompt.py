@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.cells import cell_len
 from textual import events
@@ -12,8 +13,8 @@ from textual.app import ComposeResult
 from textual.geometry import Offset
 from textual.message import Message
 
-from widgets.choices import Choices, Item
-from widgets.completion import Query, asked, completed, given
+from widgets.choices import Choice, Choices
+from widgets.completion import Query, SlashCommand, asked, completed, given
 from widgets.draft import Draft, Row, column, cursor_spans, edited, row_of, rows_of, vertical
 from widgets.match import AT_ONCE, Names
 from widgets.paint import Ink, Line, Span, clip
@@ -37,9 +38,8 @@ NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter", "newline"})
 class Prompt(Sheet):
     """Text for an agent, being typed.
 
-    The app gives it ``commands`` (name without the slash, title), ``paths`` of documents and
-    ``history`` (oldest first; what is sent is appended), says in ``target`` where it goes, and
-    gives it as many ``rows`` as it wants.
+    The app gives it ``commands``, ``paths`` of documents and ``history`` (oldest first;
+    what is sent is appended), says in ``target`` where it goes, and gives it as many ``rows`` as it wants.
     """
 
     DEFAULT_CSS = "Prompt { height: 1; width: 1fr; }"
@@ -75,7 +75,7 @@ class Prompt(Sheet):
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
         super().__init__(id=id, ink=ink)
         self.history: list[str] = []
-        self.commands: Sequence[tuple[str, str]] = ()
+        self.commands: Sequence[SlashCommand] = ()
         self.hint = ""
         self._resting: Line | None = None
         self.choices = Choices(ink=ink)
@@ -143,6 +143,34 @@ class Prompt(Sheet):
         self._undo, self._redo = [], []
         self._walk, self._left = -1, {}
         self._place(Draft())
+
+    def send(self) -> None:
+        """Send what is typed, as enter does."""
+        if not self._draft.text.strip():
+            self.post_message(self.Refused("Nothing is typed yet."))
+        self._enter()
+
+    def recall(self) -> None:
+        """Show the prompt before this one in the history, as an arrow key does."""
+        walk = max(self._walk + 1, int(self.history[-1:] == ["/recall"]))
+        if walk >= len(self.history):
+            self.post_message(self.Refused("No earlier prompt."))
+        else:
+            self._recall(walk, -1)
+
+    def begin(self, sign: Literal["/", "@"]) -> None:
+        """Begin to name a command, in place of what is typed, or a document, at the cursor."""
+        if sign == "/":
+            self.put("/")
+        else:
+            before = self._draft.text[: self._draft.at]
+            self._set(self._draft.insert("@" if not before or before[-1].isspace() else " @"))
+
+    def undo(self) -> None:
+        """Take back what was typed last."""
+        if not self._undo:
+            self.post_message(self.Refused("Nothing typed to take back."))
+        self._swap(self._undo, self._redo)
 
     def close_popup(self) -> bool:
         """Close the completions; whether there were any."""
@@ -268,12 +296,16 @@ class Prompt(Sheet):
         message: Message = self.Submitted(text)
         if command is not None:
             name, argument, nothing_else = command
-            if any(name == known for known, _ in self.commands):
-                message = self.Command(name, argument)
-            elif nothing_else:
+            known = next((known for known in self.commands if known.name == name), None)
+            refusal = known.refusal(argument) if known is not None else ""
+            if known is None and nothing_else:
                 # A slip in a command's name must not be sent, and paid for, as a question.
-                self.post_message(self.Refused(f"There is no command /{name}; a space before it sends it as text."))
+                refusal = f"There is no command /{name}; a space before it sends it as text."
+            if refusal:
+                self.post_message(self.Refused(refusal))
                 return
+            if known is not None:
+                message = self.Command(name, argument)
         if not self.history or self.history[-1] != text:
             self.history.append(text)
         self.clear()
@@ -285,8 +317,11 @@ class Prompt(Sheet):
             self._place(moved)
             return
         walk = self._walk - by
-        if not -1 <= walk < len(self.history):
-            return
+        if -1 <= walk < len(self.history):
+            self._recall(walk, by)
+
+    def _recall(self, walk: int, by: int) -> None:
+        """Show what lies so far back in the history, coming from below (``by`` -1) or from above."""
         self._left[self._walk] = self._draft
         self._walk = walk
         text = self.history[-1 - walk] if walk >= 0 else ""
@@ -356,8 +391,8 @@ class Prompt(Sheet):
             return
         letters = query.letters
         if query.kind == "/":
-            found = Names([name for name, _ in self.commands]).best(letters, OFFERED)
-            self.choices.show([Item(f"/{self.commands[i][0]}", self.commands[i][1]) for i in found])
+            found = Names([command.name for command in self.commands]).best(letters, OFFERED)
+            self.choices.show([Choice(f"/{self.commands[i].name}", self.commands[i].title) for i in found])
             return
         if fresh:
             self.post_message(self.PathsWanted())
@@ -380,7 +415,7 @@ class Prompt(Sheet):
         return names
 
     def _show_paths(self, found: list[int]) -> None:
-        self.choices.show([Item(self._paths[i]) for i in found])
+        self.choices.show([Choice(self._paths[i]) for i in found])
 
     def _choose_by(self, key: str) -> bool:
         """Carry out a key of the completions; whether it is one."""

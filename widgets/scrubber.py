@@ -12,7 +12,7 @@ from textual import events
 from textual.message import Message
 
 from widgets.paint import Line, Span
-from widgets.sheet import Sheet
+from widgets.pane import Pane
 
 Mark = Literal["", "prompt", "back", "failed"]
 """What a column holds: nothing of note, a prompt, a restore, revert, undo or redo, a failed attempt."""
@@ -132,7 +132,7 @@ def _here(page: ScrubberPage, width: int) -> int:
     return column(min(page.cursor, page.newest), page.newest, min(width, len(page.counts)))
 
 
-class Scrubber(Sheet, can_focus=False):
+class Scrubber(Pane[ScrubberNeed, ScrubberPage], can_focus=False):
     """The scrubber by itself, one line or two high."""
 
     DEFAULT_CSS = "Scrubber { height: 1; }"

@@ -104,10 +104,10 @@ class Sheet(Widget, can_focus=True):
         self.redraw()
         self.post_message(self.Wanted(self))
 
-    def _on_focus(self, event: events.Focus) -> None:
+    def on_focus(self, event: events.Focus) -> None:
         self._note_focus(event, focused=True)
 
-    def _on_blur(self, event: events.Blur) -> None:
+    def on_blur(self, event: events.Blur) -> None:
         self._note_focus(event, focused=False)
 
     def _note_focus(self, event: events.Event, *, focused: bool) -> None:

@@ -11,8 +11,8 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from widgets.paint import Ink, Line, Span, clip, strip, wrap
+from widgets.pane import Pane
 from widgets.rows import lit
-from widgets.sheet import Sheet
 from widgets.talk_items import FOLDS, GUTTER, Item, Laid, copied, lay
 
 State = Literal["", "none", "before"]
@@ -63,7 +63,7 @@ class TalkPage:
     state: State = ""
 
 
-class Talk(Sheet):
+class Talk(Pane[TalkNeed, TalkPage]):
     """Shows a conversation; it stays at the end, or at the row that was last scrolled to."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:

@@ -12,8 +12,8 @@ from textual.message import Message
 
 from widgets import scrubber
 from widgets.paint import Line, Span, cells, clip, pad
+from widgets.pane import Pane
 from widgets.scrubber import ScrubberPage
-from widgets.sheet import Sheet
 
 Fold = Literal["", "open", "closed"]
 """Whether a row holds others: no, and they are shown below it, and they are not shown."""
@@ -81,7 +81,7 @@ class TimelinePage:
     again: float = 0.0
 
 
-class Timeline(Sheet):
+class Timeline(Pane[TimelineNeed, TimelinePage]):
     """The timeline pane; ``j`` and ``k`` choose a row, enter unfolds it or goes there, a click goes there."""
 
     class Chosen(Message):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from widgets.paint import Ink, Line, Span, cells, clip, wrap
-from widgets.sheet import Sheet
+from widgets.pane import Pane
 from workspace.kinds import Outcome
 
 Role = Literal["prompt", "attempt", "loop", "call"]
@@ -136,7 +136,7 @@ class WhyNeed:
     line: int | None
 
 
-class Why(Sheet):
+class Why(Pane[WhyNeed, WhyPage | None]):
     """Shows an explanation, in place of a pane or over one."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-import traceback
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import RenderableType
 from rich.text import Text
 from textual import events
-from textual._compositor import CompositorUpdate
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.geometry import Region
 from textual.reactive import Reactive
 from textual.screen import Screen
@@ -26,49 +23,50 @@ from runtime.protocol import Advanced, Delta, Event
 from themes import Theme, load
 from widgets.bar import Bar, Divider, Notice
 from widgets.caption import Caption
-from widgets.document import Document
 from widgets.look import textual_theme
-from widgets.meter import Meter
 from widgets.paint import Ink, Line
+from widgets.pane import AnyPane
 from widgets.plan import Plan
 from widgets.prompt import Prompt
 from widgets.scrubber import Scrubber
 from widgets.sheet import Sheet
-from widgets.talk import Talk
 from widgets.timeline import Timeline
-from widgets.why import Why
 from workspace.errors import WorkspaceError
 from workspace.visible import visible
+from wukong_tui import error_log
+from wukong_tui.actions.approvals import Approvals
 from wukong_tui.actions.navigation import Navigation
-from wukong_tui.actions.prompting import COMMANDS, Prompting
-from wukong_tui.actions.table import ACTIONS, Action
+from wukong_tui.actions.playback import Playback
+from wukong_tui.actions.prompting import Prompting
+from wukong_tui.actions.searching import Searching
+from wukong_tui.actions.table import ACTIONS, BY_NAME, COMMANDS, Action, Call
 from wukong_tui.actions.undo_actions import UndoActions
+from wukong_tui.actions.windows import Windows
 from wukong_tui.frames import status_bar
 from wukong_tui.frames.backend import Backend
+from wukong_tui.frames.flying import Flying
 from wukong_tui.frames.frame import Ask, Frame, Move
 from wukong_tui.frames.layout import PANES, Arrangement, arrange
-from wukong_tui.frames.state import State
-from wukong_tui.textual_adapter import cell_updates
-from wukong_tui.textual_adapter.terminal import Driver, backlog
+from wukong_tui.frames.loop import PACE, FrameLoop
+from wukong_tui.frames.panes import Panes
+from wukong_tui.frames.state import Permissions, State
+from wukong_tui.textual_adapter.app import AdaptedApp
 
 if TYPE_CHECKING:
     from wukong_tui.actions.rehearsal import Rehearsal
+    from wukong_tui.demo import Demo
     from wukong_tui.frames.frames import Frames
 
-LOG = "office.log"
-"""What went wrong in an office, beside the history."""
-PACE = 1 / 30
-"""Seconds between two frames that nobody pressed a key for."""
-SLOW_LINE = 3
-"""Writes that may wait for the terminal before frames wait too."""
 ALWAYS = ("ctrl+c", "ctrl+q")
 """Keys that count in front of a dialog, too."""
 ANYWHERE = ("f1",)
 """Keys of looking that mean the same while typing."""
 ENTERS = ("pageup",)
 """Keys that begin to look while typing."""
+LOOKING = ("Go", "Look", "Panes", "Play")
+"""Groups of actions of which one sees more while looking: asked for by name, they begin it."""
 NOTICED = 10.0
-"""Seconds for which a sentence stands in the bar, unless a key comes before."""
+"""Seconds for which a sentence stays in the bar, unless a key comes before."""
 AGES = 10.0
 """Seconds after which ages are told again."""
 LETTING_GO = 2.0
@@ -83,7 +81,7 @@ class Desktop(Screen[None]):
     focused = Reactive["Widget | None"](None, repaint=False)
 
 
-class Office(App[None]):
+class Office(AdaptedApp):
     """The terminal office of one workspace."""
 
     CSS = """
@@ -95,21 +93,33 @@ class Office(App[None]):
     BINDINGS = []  # noqa: RUF012 - keys come from the table of actions
     ESCAPE_TO_MINIMIZE = False
 
+    navigation: Navigation
+    playback: Playback
+    searching: Searching
+    undo_actions: UndoActions
+    windows: Windows
+    prompting: Prompting
+    approvals: Approvals
+
     def __init__(self, root: Path, store: Path | None = None, *, theme: str = "dark", model: str | None = None,
-                 permissions: str = "ask") -> None:  # fmt: skip
-        super().__init__(driver_class=Driver)
-        cell_updates.install()
+                 permissions: Permissions = "ask") -> None:  # fmt: skip
+        super().__init__()
         self.root = root
         self.state = State()
         self.look_theme: Theme = load(theme)
         self.model_name = model
-        self.permissions: Any = permissions
+        self.permissions: Permissions = permissions
         self.frame: Frame | None = None
-        self.texts: dict[int, str] = {}
+        self.panes = Panes()
         self.navigation = Navigation(self)
+        self.playback = Playback(self)
+        self.searching = Searching(self)
         self.undo_actions = UndoActions(self)
+        self.windows = Windows(self)
         self.prompting = Prompting(self)
+        self.approvals = Approvals(self)
         self.backend = Backend(root, store, self.told, attached=self.prompting.attached, gone=self.host_gone)
+        self.loop = FrameLoop(self.draw, backlog=lambda: self.backlog, failed=self.frame_failed)
         self.rehearsal: Rehearsal | None = None
         self.drawn = asyncio.Event()
         """Set once a frame was drawn."""
@@ -118,18 +128,16 @@ class Office(App[None]):
         self.asked_since = 1 << 62
         """The entry after which approvals may wait for an answer."""
         self._noticed = 0.0
-        self._moves: list[Move] = []
-        self._wake = asyncio.Event()
-        self._pressed = asyncio.Event()
         self._arrangement: Arrangement | None = None
         self._frames: Frames | None = None
+        self._flying = Flying()
+        self._streaming = False
         self._said: list[Line] = []
         """The notice that the bar has no room for."""
-        self._opening: cell_updates.Opening | None = cell_updates.Opening()
 
     # -- what is on the screen
 
-    def get_default_screen(self) -> Screen[Any]:
+    def get_default_screen(self) -> Screen[None]:
         """The screen under all dialogs."""
         return Desktop(id="_default")
 
@@ -137,25 +145,23 @@ class Office(App[None]):
         """Every pane, arranged by ``place``."""
         yield Bar(id="bar")
         yield Caption(id="caption", banner=self.rehearsal.banner if self.rehearsal else "")
-        yield Talk(id="talk")
-        yield Document(id="document")
-        yield Plan(id="plan")
-        yield Meter(id="meter")
-        yield Timeline(id="timeline")
-        yield Scrubber(id="scrubber")
-        yield Why(id="why")
+        yield from self.panes.all
         yield Divider(id="rule-0")
         yield Divider(id="rule-1")
         yield Prompt(id="prompt")
         yield Notice(id="notice")
 
-    def pane(self, name: str) -> Any:
+    def pane(self, name: str) -> AnyPane:
         """A pane by its name."""
-        return self.screen_stack[0].get_widget_by_id(name)
+        return self.panes[name]
 
     @property
     def bar(self) -> Bar:
         return self.screen_stack[0].get_widget_by_id("bar", Bar)
+
+    @property
+    def caption(self) -> Caption:
+        return self.screen_stack[0].get_widget_by_id("caption", Caption)
 
     @property
     def prompt(self) -> Prompt:
@@ -168,7 +174,7 @@ class Office(App[None]):
         rows = self.prompt.rows if state.mode == "work" else 1
         now = arrange(
             width, height, state.focus, zoom=state.zoom, prompt=rows, side=state.side,
-            caption=self.rehearsal is not None, why=self.undo_actions.explaining, notice=len(self._said),
+            caption=self.rehearsal is not None, why=self.windows.explaining, notice=len(self._said),
         )  # fmt: skip
         if now == self._arrangement:
             return
@@ -199,36 +205,11 @@ class Office(App[None]):
 
     def wake(self, *moves: Move) -> None:
         """Make a frame soon, with these moves of the cursor before it."""
-        for move in moves:
-            joined = self._moves[-1].joined(move) if self._moves else None
-            if joined is not None:
-                self._moves[-1] = joined
-            else:
-                self._moves.append(move)
-        self._pressed.set()
-        self._wake.set()
+        self.loop.press(*moves)
 
-    async def frames(self) -> None:
-        """Make frames as they are wanted, each of the newest state there is; never two at once."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            self._pressed.clear()
-            moves, self._moves = self._moves, []
-            while backlog(self._driver) > SLOW_LINE:  # noqa: ASYNC110 - the terminal tells nobody that it has read
-                await asyncio.sleep(PACE / 2)
-            try:
-                self.show(await self.make(moves))
-            except WorkspaceError as error:
-                self._opening = None
-                self.notify_person(str(error))
-            except Exception as error:  # a pane that cannot be drawn is no reason to go
-                if self.is_headless:
-                    raise
-                self.trouble(error)
-            if not self._pressed.is_set():  # what others do is shown at our pace, what a key does at once
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._pressed.wait(), PACE)
+    async def draw(self, moves: list[Move]) -> None:
+        """Make the next frame and show it. Raises WorkspaceError."""
+        self.show(await self.make(moves))
 
     def now(self) -> int:
         """The time from which ages are told, in microseconds since 1970."""
@@ -236,19 +217,17 @@ class Office(App[None]):
 
     async def make(self, moves: list[Move]) -> Frame:
         """The next frame."""
-        state = self.state
-        needs = {name: self.pane(name).need() for name in self.visible_panes()}
-        ask = Ask(
-            state.cursor, state.live, state.session, state.document, state.pinned, state.branch, tuple(moves), needs,
-            self.asked_since, self.now(),
-        )  # fmt: skip
-        frames = self._frames
+        state, frames = self.state, self._frames
         assert frames is not None
+        ask = Ask(
+            state.cursor, state.live, state.session, state.document, state.pinned, state.branch, tuple(moves),
+            frames.loads(self.visible_panes()), self.asked_since, self.now(),
+        )  # fmt: skip
         return await self.backend.read(lambda history: frames.make(history, ask))
 
     def show(self, frame: Frame) -> None:
         """Draw a frame; each pane sends the cells that changed."""
-        self._opening = None
+        self.opened()
         state, look = self.state, frame.look
         state.cursor, state.newest, state.live = look.cursor, look.newest, look.live
         state.document, state.pinned = look.document, frame.pinned
@@ -257,24 +236,34 @@ class Office(App[None]):
         if frame.notice:
             state.notice, self._noticed = frame.notice, time.monotonic()
         with self.batch_update():
-            for name, page in frame.pages.items():
-                self.pane(name).show(page)
+            for show in frame.pages:
+                show()
             self.say()
             if frame.told is not None and self.rehearsal is not None:
                 self.rehearsal.told(frame.told)
         if frame.asked_since == self.asked_since:  # else a host told of older ones meanwhile
             self.asked_since = frame.approvals[0].operation - 1 if frame.approvals else look.newest
-            self.prompting.approve(frame.approvals)
-        if self.undo_actions.explaining:
-            self.undo_actions.explain_line()
+            self.approvals.approve(frame.approvals)
+        if self.windows.explaining:
+            self.windows.explain_line()
         self.drawn.set()
         if frame.again:
             self.wake()
 
+    def frame_failed(self, error: Exception) -> None:
+        """A frame could not be made or drawn: that is no reason to go."""
+        if isinstance(error, WorkspaceError):
+            self.opened()
+            self.notify_person(str(error))
+        elif self.is_headless:
+            raise error
+        else:
+            self.trouble(error)
+
     def say(self) -> None:
         """Say in the bar and beside the prompt where one is."""
-        speed = self.navigation.momentum.label or self.navigation.player.label
-        shown = status_bar.bar(self.state, self.frame, self.root, self.size, speed, len(self.prompting.waiting))
+        speed = self.navigation.momentum.label or self.playback.player.label
+        shown = status_bar.bar(self.state, self.frame, self.root, self.size, speed, len(self.approvals.waiting))
         self.bar.say(*shown)
         said = status_bar.notice(self.state, shown[1], self.size.width)
         if said != self._said:
@@ -291,7 +280,7 @@ class Office(App[None]):
         self.say()
 
     def forget_notice(self) -> None:
-        """Take away what has stood in the bar for a while."""
+        """Take away what has been in the bar for a while."""
         if self.state.notice and time.monotonic() - self._noticed > NOTICED:
             self.state.notice = ""
             self.say()
@@ -301,63 +290,36 @@ class Office(App[None]):
     def told(self, event: Event) -> None:
         """Something happened: the journal grew, or text came."""
         if isinstance(event, Advanced):
-            self._wake.set()
+            self.loop.wake()
         elif isinstance(event, Delta):
-            text = self.texts.get(event.operation, "")
-            if event.offset > len(text):  # something between was dropped
+            if not self._flying.take(event):
                 self.beside(self.backend.attach(), "attach", exclusive=True)
-                return
-            self.texts[event.operation] = text[: event.offset] + event.text
-            self._stream()
+            elif not self._streaming:
+                self._streaming = True
+                self.set_timer(PACE, self._stream)
 
     def host_gone(self) -> None:
         """The host has left or was killed; the next command starts another one."""
-        self.texts.clear()
+        self._flying.clear()
         self.notify_person("The host has gone; all that was acknowledged is recorded.")
-        self._wake.set()
+        self.loop.wake()
 
     def _stream(self) -> None:
-        if not self._streaming:
-            self._streaming = True
-            self.set_timer(PACE, self._flow)
-
-    _streaming = False
-
-    def _flow(self) -> None:
         self._streaming = False
-        talk = self.pane("talk")
-        for operation, text in list(self.texts.items())[-4:]:
-            talk.stream(operation, text)
-        while len(self.texts) > 8:
-            self.texts.pop(next(iter(self.texts)))
+        for operation, text in self._flying.newest():
+            self.panes.talk.stream(operation, text)
 
     # -- what goes wrong
 
     def trouble(self, error: BaseException) -> None:
         """Say that something of ours failed; the office goes on, and its log has the rest."""
-        where = self._note_down(error)
+        where = error_log.note_down(self.backend.folder, error)
         self.notify_person(f"Something here failed: {type(error).__name__}. {where} has the rest; nothing is lost.")
 
-    def _fatal_error(self) -> None:
-        """End with one sentence: what runs goes on, and what is written is safe."""
-        error = self._exception
-        if error is None or self.is_headless:
-            super()._fatal_error()
-            return
-        where = self._note_down(error)
-        text = f"The office ended: {type(error).__name__}. What runs goes on, nothing is lost; {where} has the rest."
-        self._exit_renderables.append(Text(text))
-        self._close_messages_no_wait()
-
-    def _note_down(self, error: BaseException) -> str:
-        """Write an error into the log beside the history; the name of the log."""
-        lines = traceback.format_exception(error)
-        if self.backend.folder is None:
-            return "Nothing"
-        log = self.backend.folder / LOG
-        with suppress(OSError):
-            log.write_text("".join([*_tail(log), f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n", *lines]), "utf-8")
-        return str(log)
+    def last_words(self, error: BaseException) -> str:
+        """One sentence: what runs goes on, and what is written is safe."""
+        where = error_log.note_down(self.backend.folder, error)
+        return f"The office ended: {type(error).__name__}. What runs goes on, nothing is lost; {where} has the rest."
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Something done beside the keys has failed."""
@@ -368,16 +330,11 @@ class Office(App[None]):
             else:
                 self.trouble(error)
 
-    def beside(self, work: Awaitable[Any], group: str, *, exclusive: bool = False) -> None:
+    def beside(self, work: Coroutine[None, None, object], group: str, *, exclusive: bool = False) -> None:
         """Do something beside the keys; where it fails, the office goes on."""
         self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     # -- Textual
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        if self._opening is not None and isinstance(renderable, CompositorUpdate):
-            renderable = self._opening.news(renderable)
-        super()._display(screen, renderable)
 
     async def on_mount(self) -> None:
         """Draw the first frame as soon as the history is open."""
@@ -386,9 +343,9 @@ class Office(App[None]):
         self.paint(self.look_theme.name)
         self.place()
         self.navigation.switch_to("work")
-        self.set_interval(0.1, self.navigation.let_go)
+        self.set_interval(0.1, self.navigation.release_keys)
         self.set_interval(1.0, self.forget_notice)
-        self.set_interval(AGES, self._wake.set)
+        self.set_interval(AGES, self.loop.wake)
         self.prompt.hint = HINT
         self.say()
         self.prompt.commands = COMMANDS
@@ -401,7 +358,7 @@ class Office(App[None]):
     async def _begin(self) -> None:
         from wukong_tui.frames.frames import Frames  # after the first frame is drawn: it brings the database
 
-        self._frames = Frames()
+        self._frames = Frames(self.panes)
         try:
             await self.backend.open()
         except WorkspaceError as error:
@@ -414,7 +371,7 @@ class Office(App[None]):
             self.beside(self.prompting.look_around(), "folder")
         self.wake()
         self.beside(self.prompting.remember(), "history")
-        await self.frames()
+        await self.loop.run()
 
     async def on_unmount(self) -> None:
         """Detach; what runs goes on."""
@@ -425,8 +382,7 @@ class Office(App[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange again at any moment."""
-        if self._opening is not None and self._opening.is_over:
-            self._opening = None
+        self.resized()
         self.call_later(self.arrange_anew)  # this handler runs before the one that takes the new size
 
     def arrange_anew(self) -> None:
@@ -443,8 +399,8 @@ class Office(App[None]):
         self.prompting.submit(message.text)
 
     def on_prompt_command(self, message: Prompt.Command) -> None:
-        """Somebody gave a command."""
-        self.prompting.command(message.name, message.argument)
+        """Somebody typed the name of an action."""
+        self.do_by_name(BY_NAME[message.name], message.argument)
 
     def on_prompt_refused(self, message: Prompt.Refused) -> None:
         """Something could not be typed."""
@@ -475,17 +431,18 @@ class Office(App[None]):
         if isinstance(event, events.Key) and not event.is_forwarded:
             self.keys += 1
             if len(self.screen_stack) > 1:
-                if event.key in ALWAYS and await self.do(KEYS[event.key], event):
+                if event.key in ALWAYS:
+                    self.do(KEYS[event.key], Call(event))
                     return
             else:
                 said, self.state.notice = self.state.notice, ""
-                if await self._key(event):
+                if self._key(event):
                     return
                 if said:
                     self.say()
         await super().on_event(event)
 
-    async def _key(self, event: events.Key) -> bool:
+    def _key(self, event: events.Key) -> bool:
         """Carry out the action of a key. False where it has none here."""
         state = self.state
         if state.mode == "time" and event.key.isdigit() and (state.count or self.navigation.counting(event.key)):
@@ -502,38 +459,27 @@ class Office(App[None]):
             return False
         if state.count and not action.counted and action.name != "close":
             self.navigation.take_digit()  # it was for a pane, which this key is for
-        return await self.do(action, event)
+        self.do(action, Call(event))
+        return True
 
-    @property
-    def _hands(self) -> tuple[object, ...]:
-        return self.navigation, self.undo_actions, self.prompting
+    def do(self, action: Action, call: Call) -> None:
+        """Carry out an action."""
+        action.handler(self, call)
+        self.say()
 
-    def can(self, action: Action) -> bool:
-        """Whether an action can be carried out by name."""
-        return any(hasattr(hand, f"do_{action.name}") for hand in self._hands)
-
-    async def do(self, action: Action, event: events.Key | None = None) -> bool:
-        """Carry out an action by name; False where it leaves the key to what has the focus."""
-        for hand in self._hands:
-            handler = getattr(hand, f"do_{action.name}", None)
-            if handler is not None:
-                taken = handler(event)
-                if asyncio.iscoroutine(taken):
-                    taken = await taken
-                self.say()
-                return taken is not False
-        return False
+    def do_by_name(self, action: Action, argument: str = "") -> None:
+        """Carry out an action that was asked for by its name, where one sees what it does."""
+        if action.mode == "work" and self.state.mode == "time":
+            self.navigation.switch_to("work")
+        elif action.mode == "time" and action.group in LOOKING and self.state.mode == "work":
+            self.navigation.switch_to("time")
+        if action.counted:
+            self.state.count = argument
+        self.do(action, Call(argument=argument))
 
     async def action_quit(self) -> None:
         """Leave; what runs goes on."""
         self.exit()
-
-
-def _tail(log: Path) -> list[str]:
-    """The newest lines of a log that is kept small."""
-    with suppress(OSError):
-        return log.read_text("utf-8", "replace").splitlines(keepends=True)[-400:]
-    return []
 
 
 def put(widget: Widget, region: Region | None) -> None:
@@ -547,10 +493,13 @@ def put(widget: Widget, region: Region | None) -> None:
     styles.width, styles.height = region.width, region.height
 
 
-def run(root: Path, store: Path | None = None, *, demo: Any = None, resume: bool = False, **settings: Any) -> int:
+def run(
+    root: Path, store: Path | None = None, *, demo: Demo | None = None, resume: bool = False, theme: str = "dark",
+    model: str | None = None, permissions: Permissions = "ask",
+) -> int:  # fmt: skip
     """Open the office of ``root`` on this terminal until the person leaves; the exit status."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # without its terminal it is nobody's, also where `nohup` began it
-    app = Office(root, store, **settings)
+    app = Office(root, store, theme=theme, model=model, permissions=permissions)
     if demo is not None:
         from wukong_tui.actions.rehearsal import Rehearsal
 

@@ -86,8 +86,8 @@ class Still(Office):
         return (
             self._frames is not None
             and self.frame is not None
-            and not self._wake.is_set()
-            and not self._moves
+            and not self.loop._wake.is_set()
+            and not self.loop._moves
             and not self._making
             and not any(worker.is_running and worker.group in PASSING for worker in self.workers)
         )

@@ -214,14 +214,14 @@ async def test_esc_closes_the_topmost_thing_and_never_moves_the_cursor(story: St
         await press(pilot, "ctrl+t")
         await go(pilot, "op:68")
         await press(pilot, "z", "w")
-        assert app.undo_actions.explaining
+        assert app.windows.explaining
         await press(pilot, "question_mark", "escape")
         assert len(app.screen_stack) == 1
         await press(pilot, "9")
         assert app.state.count == "9"
         for gone in (
             lambda: not app.state.count,
-            lambda: not app.undo_actions.explaining,
+            lambda: not app.windows.explaining,
             lambda: not app.state.zoom,
         ):
             if not gone():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from widgets.panel import Panel
 from widgets.prompt import Prompt
 from widgets.sheet import Sheet
 from workspace.visible import visible
-from wukong_tui.actions.table import ACTIONS, Action
+from wukong_tui.actions.table import ACTIONS
 from wukong_tui.screens.approval import ApprovalScreen, Verdict
 from wukong_tui.screens.arguments import argument_lines
 from wukong_tui.screens.ask import AskScreen
@@ -367,7 +368,7 @@ def test_help_fits_its_width_and_leaves_no_action_out(width: int) -> None:
     assert all(cell_len(row) <= width for row in rows)
     words = " ".join(rows)
     assert all(action.title.split()[0] in words for action in ACTIONS)
-    assert columns([Action("x", (), "x", "y", "Go")], width)
+    assert columns([replace(ACTIONS[0], written="x", title="y")], width)
 
 
 # -- asking

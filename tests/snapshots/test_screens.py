@@ -163,7 +163,7 @@ async def dialogs(walk: Walk, moments: dict[str, int]) -> None:
     await walk.take("branch")
     await press(walk.pilot, "escape")
     walk.app.prompt.clear()
-    walk.app.undo_actions.do_sessions(None)
+    walk.app.windows.sessions()
     await until(walk.pilot, lambda: len(walk.app.screen_stack) == 2)
     await walk.take("sessions")
     await press(walk.pilot, "escape", "ctrl+t")

@@ -192,9 +192,11 @@ async def test_blame_has_a_column_of_fixed_width_and_says_things_once(work: Work
         await pilot.pause()
         app.document.toggle_blame()
         await pilot.pause()
-        assert app.shown[1] == " " * 23 + "▸  1 +▎line 0"
+        assert app.shown[1].startswith("@1 ")
         page = app.view.load(work, Look(1, 1, False, None, app.version.document, 1, NOW), app.document.need())
         assert page.numbers == (0, 1, 2, 3, 4, 5)
+        app.document.show(replace(page, blame=()))
+        assert app.shown[1] == " " * 23 + "▸  1 +▎line 0"
         app.document.show(replace(page, blame=("@1 ada 2 h", "@1 ada 2 h", "", "@1 ada 2 h", "@2 bob", "@2 bob")))
         assert [line[:12].rstrip() for line in app.shown[1:7]] == ["@1 ada 2 h", "", "", "@1 ada 2 h", "@2 bob", ""]
         app.document.toggle_blame()

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
 from themes import load
-from widgets.choices import Item, choice_line, title_width
+from widgets.choices import Choice, choice_line, title_width
 from widgets.look import textual_theme
 from widgets.paint import Ink, cells
 from widgets.picker import PickerScreen
@@ -17,14 +17,14 @@ from widgets.sheet import Sheet
 
 HOSTILE = "evil\x1b]52;c;x\x07 \u202e[/nope]"
 ITEMS = [
-    Item("undo the newest act", "Take back", "U"),
-    Item("redo", "Take back", "Y"),
-    Item("this help", "Office", "?"),
+    Choice("undo the newest act", "Take back", "U"),
+    Choice("redo", "Take back", "Y"),
+    Choice("this help", "Office", "?"),
 ]
 
 
 class Desk(App[None]):
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[Choice]) -> None:
         super().__init__()
         self.items = items
         self.chosen: list[int | None] = []
@@ -67,7 +67,7 @@ async def test_esc_and_nothing_found_choose_nothing() -> None:
 
 
 async def test_enter_waits_for_what_was_typed_among_one_hundred_thousand() -> None:
-    app = Desk([Item(f"src/module_{n}.py") for n in range(100_000)])
+    app = Desk([Choice(f"src/module_{n}.py") for n in range(100_000)])
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*"module_4711", "enter")
         async with asyncio.timeout(20):
@@ -77,7 +77,7 @@ async def test_enter_waits_for_what_was_typed_among_one_hundred_thousand() -> No
 
 
 async def test_every_row_is_as_wide_as_the_box_in_every_size_with_hostile_names() -> None:
-    app = Desk([*ITEMS, Item(HOSTILE, HOSTILE, HOSTILE), Item("漢字" * 60, "é" * 200, "k" * 90)])
+    app = Desk([*ITEMS, Choice(HOSTILE, HOSTILE, HOSTILE), Choice("漢字" * 60, "é" * 200, "k" * 90)])
     async with app.run_test(size=(40, 12)) as pilot:
         for size in ((40, 12), (80, 24), (200, 60)):
             await pilot.resize_terminal(*size)

@@ -14,13 +14,18 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from widgets.completion import asked, completed
+from widgets.completion import SlashCommand, asked, completed
 from widgets.draft import Draft, drawn, edited, row_of, rows_of, vertical
 from widgets.match import Names
 from widgets.prompt import LIMIT, ROWS, Prompt
 from widgets.sheet import Sheet
 
-COMMANDS = (("session", "begin one"), ("sessions", "choose one"), ("model", "choose a model"))
+COMMANDS = (
+    SlashCommand("session", "begin one"),
+    SlashCommand("sessions", "choose one"),
+    SlashCommand("model", "choose a model", "NAME"),
+    SlashCommand("back", "one version back", "[COUNT]"),
+)
 HOSTILE = "a\x1b]52;c;aGk=\x07b \u202egnp.exe \x9b31m [/nope] [@click=app.quit]x\x00"
 
 

@@ -1,13 +1,8 @@
-"""Keys held, playing, jumps, and what the bar says of the cursor: arithmetic, no history at hand."""
+"""Keys held, playing, jumps: arithmetic, no history at hand."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
-
-from widgets.paint import Span, cells
-from workspace.amounts import ago
-from wukong_tui.views import Look
 
 # -- keys held
 
@@ -165,38 +160,3 @@ class Jumps:
         self._earlier = None
         self._from = here if there is not None else None
         return there
-
-
-# -- the bar
-
-
-def where(look: Look, time_of_cursor: int | None, width: int | None = None) -> list[Span]:
-    """``LIVE``, or ``TIME op 4,217/13,031 · 14:03:22 · 2 h ago · LIVE +8,814``; parts go where ``width`` is short.
-
-    The last entry may be reached without being live: then nothing is said of what follows.
-    """
-    if look.live:
-        return _fit([[(" LIVE ", "live")]], width)
-    head: list[Span] = [(" TIME ", "time"), (" ", "bar")]
-    long: Span = (f"op {look.cursor:,}/{look.newest:,}", "bar")
-    brief: Span = (f"{look.cursor:,}/{look.newest:,}", "bar")
-    dot: Span = (" · ", "bar")
-    parts: list[Span] = []
-    if time_of_cursor is not None:
-        parts = [dot, (datetime.fromtimestamp(time_of_cursor / 1e6).strftime("%H:%M:%S"), "bar")]
-    aged = [*parts, dot, (ago(look.now - time_of_cursor), "bar")] if time_of_cursor is not None else parts
-    behind = look.newest - look.cursor
-    more: list[Span] = [dot, (f"LIVE +{behind:,}", "bar accent")] if behind > 0 else []
-    choices: list[list[Span]] = [
-        [*head, long, *aged, *more],
-        [*head, long, *parts, *more],
-        [*head, brief, *parts],
-        [*head, brief],
-        [head[0]],
-    ]
-    return _fit(choices, width)
-
-
-def _fit(choices: list[list[Span]], width: int | None) -> list[Span]:
-    """The first choice that fits; nothing where none does."""
-    return next((spans for spans in choices if width is None or cells(spans) <= width), [])

@@ -1,57 +1,39 @@
-"""What a person says: prompts, commands, answers to what asks, a pause. Handlers are named after the actions."""
+"""What a person says to agents: prompts, which model and mode, an interrupt, a pause."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from textual import events
-
 from runtime.models.names import meant, spoken
-from runtime.protocol import Answer, Hold, Interrupt, Open, Refresh
+from runtime.protocol import Hold, Interrupt, Open, Refresh
 from runtime.protocol import Prompt as Say
 from workspace.errors import Changed, WorkspaceError
 from workspace.kinds import Kind
-from wukong_tui.actions.table import BY_NAME
-from wukong_tui.frames.frame import Approval, Move
+from wukong_tui.frames.frame import Move
 from wukong_tui.frames.layout import shape_of
+from wukong_tui.frames.state import Permissions
 
 if TYPE_CHECKING:
     from workspace import History
     from wukong_tui.app import Office
 
-COMMANDS = (
-    ("model", "which model to ask from now on: /model NAME"),
-    ("mode", "what it may do without asking: /mode ask, auto or read-only"),
-    ("new", "begin a new session with the next prompt"),
-    ("sessions", "choose a session"),
-    ("answer", "answer what waits for you"),
-    ("scan", "record what changed on disk"),
-    ("theme", "dark or light"),
-    ("help", "every key"),
-    ("leave", "leave; what runs goes on"),
-)
-"""What a prompt that begins with ``/`` can name."""
 REMEMBERED = 200
 """Prompts that can be called back with the arrow keys."""
-MODES = ("read-only", "ask", "auto")
+MODES: tuple[Permissions, ...] = ("read-only", "ask", "auto")
 
 
 SAID_ALL = "The rehearsed agent has said all it can; `wukong` in a folder of your own, with a model, takes prompts."
 
 
 class Prompting:
-    """The hand that speaks to agents, through the host."""
+    """Speaks to agents, through the host."""
 
     def __init__(self, app: Office) -> None:
         self._app = app
-        self.waiting: dict[int, Approval] = {}
-        """What asks for an answer, by operation, oldest first."""
         self.held: set[str] = set()
         """Sessions that are held between two operations."""
-        self._postponed: set[int] = set()
-        self._asking: tuple[int, Any] | None = None
         self._fresh = False
         self._told: set[str] = set()
         """Sessions that know what this person lets them do."""
@@ -163,25 +145,35 @@ class Prompting:
         else:
             prompt.put(text)
 
-    def command(self, name: str, argument: str) -> None:
-        """Carry out a ``/`` command."""
-        app = self._app
-        if name == "model" and argument:
-            app.beside(self._renew(meant(argument)), "prompts")
-        elif name == "model":
-            app.notify_person("Name a model: /model NAME. `wukong models` lists what can be asked from here.")
-        elif name == "mode" and argument in MODES:
-            app.permissions = argument
-            app.beside(self._renew(None), "prompts")
-        elif name == "mode":
-            app.notify_person(f"A mode is one of {', '.join(MODES)}.")
-        elif name == "new":
-            self._fresh = True
-            app.notify_person("The next prompt begins a new session.")
-        elif name == "scan":
-            app.beside(app.undo_actions.act("scan", {}), "acts")
-        elif name in BY_NAME:
-            app.beside(app.do(BY_NAME[name]), "acts")
+    def send(self, text: str) -> None:
+        """Send this; without it, what is typed."""
+        if text:
+            self.submit(text)
+        else:
+            self._app.prompt.send()
+
+    # -- what it may use and do
+
+    def use_model(self, name: str) -> None:
+        """Ask this model from now on."""
+        if name:
+            self._app.beside(self._renew(meant(name)), "prompts")
+        else:
+            self._app.notify_person("Name a model: /model NAME. `wukong models` lists what can be asked from here.")
+
+    def use_mode(self, name: str) -> None:
+        """Let agents do so much without asking from now on."""
+        mode = next((mode for mode in MODES if mode == name), None)
+        if mode is None:
+            self._app.notify_person(f"A mode is one of {', '.join(MODES)}.")
+            return
+        self._app.permissions = mode
+        self._app.beside(self._renew(None), "prompts")
+
+    def begin_anew(self) -> None:
+        """Begin a session with the next prompt."""
+        self._fresh = True
+        self._app.notify_person("The next prompt begins a new session.")
 
     async def _renew(self, model: str | None) -> None:
         """Tell the session what it may use and do from now on; without one, the next prompt begins it so."""
@@ -217,7 +209,8 @@ class Prompting:
 
     # -- stopping and pausing
 
-    def do_interrupt(self, _: events.Key | None) -> None:
+    def interrupt(self) -> None:
+        """Stop what the session does."""
         self._app.beside(self._interrupt(), "acts")
 
     async def _interrupt(self) -> None:
@@ -228,7 +221,7 @@ class Prompting:
         try:
             stopped = await app.backend.call(Interrupt(app.state.session))
             self.held.discard(app.state.session)
-            app.notify_person("Interrupted; what was done stands." if stopped else "Nothing runs. ctrl+q leaves.")
+            app.notify_person("Interrupted; what was done is kept." if stopped else "Nothing runs. ctrl+q leaves.")
         except WorkspaceError as error:
             app.notify_person(str(error))
 
@@ -258,53 +251,3 @@ class Prompting:
         self.held = {session["session"] for session in told.get("sessions", ()) if session.get("held")}
         waiting = [int(approval["approval"]) for approval in told.get("approvals", ())]
         self._app.asked_since = min([self._app.asked_since, *(operation - 1 for operation in waiting)])
-
-    # -- answers
-
-    def approve(self, asked: Sequence[Approval]) -> None:
-        """Keep what waits for an answer; ask for the oldest that was not put off, unless something else is asked."""
-        self.waiting = {approval.operation: approval for approval in asked}
-        self._postponed &= set(self.waiting)
-        if self._asking is not None and self._asking[0] not in self.waiting:
-            _, screen = self._asking  # somebody else has answered
-            if screen is self._app.screen:
-                screen.dismiss(None)
-        self._next()
-
-    def do_answer(self, _: events.Key | None) -> None:
-        """Answer what was put off."""
-        self._postponed.clear()
-        if not self.waiting:
-            self._app.state.notice = "Nothing waits for an answer."
-        self._next()
-
-    def _next(self) -> None:
-        open_ones = [approval for operation, approval in self.waiting.items() if operation not in self._postponed]
-        if open_ones and self._asking is None and len(self._app.screen_stack) == 1:
-            self._ask(open_ones[0])
-
-    def _ask(self, approval: Approval) -> None:
-        """Show exactly what would be done, and ask."""
-        from wukong_tui.screens.approval import ApprovalScreen
-
-        app = self._app
-
-        def answered(answer: Any) -> None:
-            self._asking = None
-            if answer is not None:
-                app.beside(self._answer(approval.operation, answer.allow, answer.reason), "acts")
-            elif approval.operation in self.waiting:
-                self._postponed.add(approval.operation)
-                app.notify_person("It waits for your answer; ctrl+o shows it again.")
-            app.wake()
-
-        screen = ApprovalScreen(approval.session, approval.capability, approval.arguments, approval.effects)
-        self._asking = (approval.operation, screen)
-        app.push_screen(screen, answered)
-
-    async def _answer(self, operation: int, allow: Any, reason: str) -> None:
-        self._postponed.add(operation)  # until it is seen to be answered
-        try:
-            await self._app.backend.call(Answer(operation, allow, reason))
-        except WorkspaceError as error:
-            self._app.notify_person(str(error))

@@ -68,7 +68,7 @@ class Rehearsal:
 
     def told(self, now: Scene) -> None:
         """A frame was made in this scene; at the end of the story the person goes on."""
-        self._app.pane("caption").tell(now.title, now.caption)
+        self._app.caption.tell(now.title, now.caption)
         if now.name == LAST and not self.over:
             self.over = True
             self._app.navigation.focus("document")
@@ -76,5 +76,5 @@ class Rehearsal:
     async def _count(self) -> None:
         """What one tool call for each bottle would have cost, for the meter; counted once, in a thread."""
         tokens = await asyncio.to_thread(one_by_one, BOTTLES, self._demo.prompt)
-        self._app.pane("meter").note = f"one tool call per item would have cost ~{tokens:,} tokens"
+        self._app.panes.meter.note = f"one tool call per item would have cost ~{tokens:,} tokens"
         self._app.wake()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from workspace.errors import WorkspaceError
 from wukong_tui.cli.options import office_options
 from wukong_tui.cli.place import Place, on_a_terminal
 from wukong_tui.loading import loading
+
+if TYPE_CHECKING:
+    from wukong_tui.frames.state import Permissions
 
 
 @click.command(short_help="Open the office on this terminal; the same as `wukong` alone.")
@@ -41,7 +45,7 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
     with loading():
         from wukong_tui.app import run
 
-    mode = "read-only" if read_only else "auto" if yes else "ask"
+    mode: Permissions = "read-only" if read_only else "auto" if yes else "ask"
     root, store = place.root(), place.store.resolve() if place.store else None
     status = run(root, store, theme=theme, model=meant(model), permissions=mode)
     if status:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from wukong_tui.views import Look
+
+if TYPE_CHECKING:
+    from workspace import History
+    from wukong_tui.demo import Scene
+
+Show = Callable[[], None]
+"""Draws a page that was loaded; called in the event loop."""
+Load = Callable[["History", Look], Show]
+"""Loads what a pane needed when it was asked; called in the reader's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class Ask:
     pinned: bool
     branch: int
     moves: Sequence[Move]
-    needs: Mapping[str, Any]
+    loads: Mapping[str, Load]
     asked_since: int
     now: int
 
@@ -51,7 +60,7 @@ class Approval:
     operation: int
     session: str
     capability: str
-    arguments: dict[str, Any]
+    arguments: Mapping[str, object]
     effects: tuple[str, ...] = ()
     """What it would do, as it was recorded with the question."""
 
@@ -64,9 +73,9 @@ class Frame:
     pinned: bool
     time: int | None
     versions: int
-    pages: Mapping[str, Any]
+    pages: Sequence[Show]
     approvals: Sequence[Approval]
     asked_since: int
     notice: str
     again: bool
-    told: Any = None
+    told: Scene | None = None

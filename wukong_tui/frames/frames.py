@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from runtime.usage.ledger import Ledger
-from widgets.document import DocumentPage
+from widgets.pane import Need, Page, Pane
 from workspace import History, Operation, WorkspaceError
 from workspace.kinds import Kind
 from wukong_tui.frames import cursor_moves
 from wukong_tui.frames.cursor_moves import Target
-from wukong_tui.frames.frame import Approval, Ask, Frame, Move
-from wukong_tui.views import Look
+from wukong_tui.frames.frame import Approval, Ask, Frame, Load, Move, Show
+from wukong_tui.views import Look, View
 from wukong_tui.views.blame import BlameView
 from wukong_tui.views.document import DocumentView
 from wukong_tui.views.meter import MeterView
@@ -25,23 +24,35 @@ from wukong_tui.views.talk import TalkView
 from wukong_tui.views.timeline import TimelineView
 from wukong_tui.views.why import WhyView
 
+if TYPE_CHECKING:
+    from wukong_tui.demo import Scene
+    from wukong_tui.frames.panes import Panes
+
 RECENT = 24
 """Versions from which it is told which document a loop works on."""
 
 
 class Frames:
-    """Makes frames; lives in the reader's thread with the views and what they have read already."""
+    """Makes frames, in the reader's thread, with the views and what they have read already."""
 
-    def __init__(self) -> None:
-        density, ledger = Density(), Ledger()
-        self._blame = BlameView()
-        self._why = WhyView(self._blame)
-        self._views: Mapping[str, Any] = {
-            "talk": TalkView(), "plan": PlanView(ledger), "meter": MeterView(ledger), "document": DocumentView(),
-            "timeline": TimelineView(density), "scrubber": ScrubberView(density), "why": self._why,
-        }  # fmt: skip
-        self.story: Callable[[History, str | None, int], Any] | None = None
+    def __init__(self, panes: Panes) -> None:
+        density, ledger, blame = Density(), Ledger(), BlameView()
+        self._document, self._why = DocumentView(blame), WhyView(blame)
+        self._fed: Mapping[str, Callable[[], Load]] = {
+            "talk": _fed(panes.talk, TalkView()),
+            "plan": _fed(panes.plan, PlanView(ledger)),
+            "meter": _fed(panes.meter, MeterView(ledger)),
+            "document": _fed(panes.document, self._document),
+            "timeline": _fed(panes.timeline, TimelineView(density)),
+            "scrubber": _fed(panes.scrubber, ScrubberView(density)),
+            "why": _fed(panes.why, self._why),
+        }
+        self.story: Callable[[History, str | None, int], Scene] | None = None
         """What is told at a cursor, in a demo."""
+
+    def loads(self, names: Iterable[str]) -> Mapping[str, Load]:
+        """What fills these panes as they are now; called in the event loop."""
+        return {name: self._fed[name]() for name in names}
 
     def make(self, history: History, ask: Ask) -> Frame:
         """The frame that is asked for. Raises WorkspaceError where the history cannot be read."""
@@ -67,11 +78,8 @@ class Frames:
             document = followed(history, cursor, document, live=live)
         session = ask.session or newest_session(history, newest)
         look = Look(cursor, newest, live, session, document, ask.branch, ask.now)
-        pages = {name: self._views[name].load(history, look, need) for name, need in ask.needs.items()}
-        again = "why" in pages and self._why.pending
-        if (page := pages.get("document")) is not None and page.need.blame and page.rows:
-            pages["document"] = self._blamed(history, look, page)
-            again = again or self._blame.pending
+        pages = [load(history, look) for load in ask.loads.values()]
+        again = ("why" in ask.loads and self._why.pending) or ("document" in ask.loads and self._document.pending)
         time = cursor_moves.time_of(history, cursor)
         versions = 0
         if document is not None:
@@ -79,17 +87,6 @@ class Frames:
         told = self.story(history, session, cursor) if self.story is not None else None
         asked = approvals(history, ask.asked_since)
         return Frame(look, pinned, time, versions, pages, asked, ask.asked_since, notice, again, told)
-
-    def _blamed(self, history: History, look: Look, page: DocumentPage) -> DocumentPage:
-        """The page with who made each of its lines, as far as that is known already."""
-        version = history.store.versions.at(look.document or 0, look.branch, look.cursor)
-        lines = [line for line in page.numbers if line is not None]
-        if version is None or not lines:
-            return page
-        first = min(lines)
-        made = self._blame.load(history, look, version, first, max(lines) + 1 - first)
-        column = tuple("" if n is None or n - first >= len(made) else made[n - first] for n in page.numbers)
-        return replace(page, blame=column)
 
     def _target(self, history: History, move: Move, cursor: int, document: int | None, ask: Ask) -> Target:
         """Where a move leads. Raises WorkspaceError."""
@@ -114,6 +111,21 @@ class Frames:
                 return Target(cursor)
             case "document":
                 return Target(cursor, move.count)
+
+
+def _fed(pane: Pane[Need, Page], view: View[Need, Page]) -> Callable[[], Load]:
+    """What fills a pane from its view, each in its own thread."""
+
+    def ask() -> Load:
+        need = pane.need()
+
+        def load(history: History, look: Look) -> Show:
+            page = view.load(history, look, need)
+            return lambda: pane.show(page)
+
+        return load
+
+    return ask
 
 
 def followed(history: History, cursor: int, document: int | None, *, live: bool) -> int | None:
@@ -160,7 +172,7 @@ def approvals(history: History, since: int) -> list[Approval]:
     return found
 
 
-def _arguments(history: History, operation: Operation) -> dict[str, Any]:
+def _arguments(history: History, operation: Operation) -> dict[str, object]:
     payload = history.store.journal.entry(operation.id).payload
     if payload is None:
         return {}

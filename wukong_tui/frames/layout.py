@@ -8,8 +8,8 @@ from typing import Literal
 
 from textual.geometry import Region
 
-Pane = Literal["talk", "plan", "meter", "document", "timeline"]
-PANES: tuple[Pane, ...] = ("talk", "plan", "meter", "document", "timeline")
+PaneName = Literal["talk", "plan", "meter", "document", "timeline"]
+PANES: tuple[PaneName, ...] = ("talk", "plan", "meter", "document", "timeline")
 """In the order of their keys 1 to 5."""
 Shape = Literal["wide", "medium", "narrow"]
 
@@ -41,7 +41,7 @@ def shape_of(width: int, height: int) -> Shape:
 
 
 def arrange(
-    width: int, height: int, focus: Pane, *, zoom: bool = False, prompt: int = 1, side: Pane = "plan",
+    width: int, height: int, focus: PaneName, *, zoom: bool = False, prompt: int = 1, side: PaneName = "plan",
     caption: bool = False, why: bool = False, notice: int = 0,
 ) -> Arrangement:  # fmt: skip
     """The arrangement for a screen of ``width`` by ``height`` cells.
@@ -81,7 +81,7 @@ def arrange(
         regions["talk"] = Region(0, top, talk, tall)
         regions["document"] = Region(talk + 1, top, width - talk - right - 2, tall)
         rules = [Region(talk, top, 1, tall), Region(width - right - 1, top, 1, tall)]
-        upper: Pane = "plan"
+        upper: PaneName = "plan"
     else:
         right = width // 3
         regions["document"] = Region(0, top, width - right - 1, tall)

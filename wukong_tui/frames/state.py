@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wukong_tui.frames.layout import Pane
+from wukong_tui.frames.layout import PaneName
 
 MAIN = 1
 """The branch that is looked at."""
 
 Mode = Literal["work", "time"]
+"""Typing, or looking."""
+Permissions = Literal["read-only", "ask", "auto"]
+"""What agents may do without asking."""
 
 
 @dataclass(slots=True)
@@ -29,8 +32,8 @@ class State:
     document: int | None = None
     branch: int = MAIN
     pinned: bool = False
-    focus: Pane = "document"
-    side: Pane = "plan"
+    focus: PaneName = "document"
+    side: PaneName = "plan"
     zoom: bool = False
     count: str = ""
     notice: str = ""

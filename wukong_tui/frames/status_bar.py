@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from widgets.paint import Line, Span, cells, clip, wrap
-from wukong_tui.actions.motion import where
+from workspace.amounts import ago
 from wukong_tui.frames.layout import PANES, shape_of
 from wukong_tui.frames.state import State
+from wukong_tui.views import Look
 
 if TYPE_CHECKING:
     from wukong_tui.frames.frame import Frame
@@ -77,3 +79,35 @@ def hints(width: int) -> Line:
 def target(state: State) -> str:
     """Where a prompt would go."""
     return "→ LIVE" if state.live else f"→ branch from op {state.cursor:,}"
+
+
+def where(look: Look, time_of_cursor: int | None, width: int | None = None) -> list[Span]:
+    """``LIVE``, or ``TIME op 4,217/13,031 · 14:03:22 · 2 h ago · LIVE +8,814``; parts go where ``width`` is short.
+
+    The last entry may be reached without being live: then nothing is said of what follows.
+    """
+    if look.live:
+        return _fit([[(" LIVE ", "live")]], width)
+    head: list[Span] = [(" TIME ", "time"), (" ", "bar")]
+    long: Span = (f"op {look.cursor:,}/{look.newest:,}", "bar")
+    brief: Span = (f"{look.cursor:,}/{look.newest:,}", "bar")
+    dot: Span = (" · ", "bar")
+    parts: list[Span] = []
+    if time_of_cursor is not None:
+        parts = [dot, (datetime.fromtimestamp(time_of_cursor / 1e6).strftime("%H:%M:%S"), "bar")]
+    aged = [*parts, dot, (ago(look.now - time_of_cursor), "bar")] if time_of_cursor is not None else parts
+    behind = look.newest - look.cursor
+    more: list[Span] = [dot, (f"LIVE +{behind:,}", "bar accent")] if behind > 0 else []
+    choices: list[list[Span]] = [
+        [*head, long, *aged, *more],
+        [*head, long, *parts, *more],
+        [*head, brief, *parts],
+        [*head, brief],
+        [head[0]],
+    ]
+    return _fit(choices, width)
+
+
+def _fit(choices: list[list[Span]], width: int | None) -> list[Span]:
+    """The first choice that fits; nothing where none does."""
+    return next((spans for spans in choices if width is None or cells(spans) <= width), [])

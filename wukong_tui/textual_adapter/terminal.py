@@ -17,6 +17,7 @@ from widgets.prompt import LIMIT
 
 ESCAPE, BEGIN, END = "\x1b", "\x1b[200~", "\x1b[201~"
 """Escape, and what a terminal puts around a paste."""
+CARET = "circumflex_accent"
 KEPT = LIMIT
 """Characters of a paste that are kept, and one more, so that it is seen to be too long."""
 
@@ -39,7 +40,7 @@ class KeyParser(XTermParser):
     def feed(self, data: str) -> Iterable[Message]:
         """What this input means; of a paste the first KEPT + 1 characters. Raises ParseError after the last input."""
         if not data:
-            yield from super().feed(data)
+            yield from _escapes(super().feed(data))
             return
         data, self._held = self._held + data, ""
         while data:
@@ -50,7 +51,7 @@ class KeyParser(XTermParser):
                 keys, data = data[:end], data[end:]
                 if at >= 0:
                     self._pasted, self._room = [], KEPT + 1
-                yield from super().feed(keys)
+                yield from _escapes(super().feed(keys))
                 continue
             at = data.find(END)
             end = at if at >= 0 else len(data) - _partial(data)
@@ -72,7 +73,21 @@ class KeyParser(XTermParser):
             alt, sequence = True, sequence[1]  # a pair that Textual takes for a motion by words
         if alt:
             yield events.Key("escape", ESCAPE)
-        yield from super()._sequence_to_key_events(sequence)
+        for event in super()._sequence_to_key_events(sequence):
+            yield _Caret(event.key, event.character) if event.key == CARET else event
+
+
+class _Caret(events.Key):
+    """A caret that was typed: of an escape that another one follows Textual makes a caret, too."""
+
+
+def _escapes(messages: Iterable[Message]) -> Iterable[Message]:
+    """Messages with the escapes that Textual has made a caret of."""
+    for message in messages:
+        if isinstance(message, events.Key) and message.key == CARET:
+            yield events.Key(CARET, "^") if isinstance(message, _Caret) else events.Key("escape", ESCAPE)
+        else:
+            yield message
 
 
 def _partial(data: str) -> int:

@@ -8,6 +8,13 @@ follows what is on screen, not the length of the history.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from workspace import History
+
+Need_contra = TypeVar("Need_contra", contravariant=True)
+Page_co = TypeVar("Page_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +33,10 @@ class Look:
     document: int | None
     branch: int
     now: int
+
+
+class View(Protocol[Need_contra, Page_co]):
+    """Makes the pages of one pane."""
+
+    def load(self, history: History, look: Look, need: Need_contra) -> Page_co:
+        """The page for what is looked at. Raises WorkspaceError where the history cannot be read."""

@@ -14,7 +14,7 @@ from workspace.amounts import age, time_of_day
 from workspace.kinds import Kind
 from workspace.store.lines import Hunk, is_binary
 from wukong_tui.views import Look
-from wukong_tui.views.blame import short_name
+from wukong_tui.views.blame import BlameView, short_name
 from wukong_tui.views.doclines import Body, Side
 from wukong_tui.views.linemap import LineMap
 
@@ -38,7 +38,10 @@ class _Change:
 class DocumentView:
     """Makes pages of documents; its caches are bounded, its cost follows the window and the content's bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, blame: BlameView | None = None) -> None:
+        self.pending = False
+        """Whether it is not known yet who made lines of the page that was loaded last: load it again."""
+        self._blame = blame or BlameView()
         self._maps: OrderedDict[int | None, LineMap] = OrderedDict()
         self._changes: OrderedDict[tuple[int | None, int | None], _Change] = OrderedDict()
         self._operations: dict[int, Operation] = {}
@@ -46,6 +49,23 @@ class DocumentView:
 
     def load(self, history: History, look: Look, need: DocumentNeed) -> DocumentPage:
         """The page of ``look.document`` at ``look.cursor``; what cannot be read is a sentence on it."""
+        self.pending = False
+        page = self._page(history, look, need)
+        return self._blamed(history, look, page) if need.blame and page.rows else page
+
+    def _blamed(self, history: History, look: Look, page: DocumentPage) -> DocumentPage:
+        """The page with who made each of its lines, as far as that is known already."""
+        version = history.store.versions.at(look.document or 0, look.branch, look.cursor)
+        lines = [line for line in page.numbers if line is not None]
+        if version is None or not lines:
+            return page
+        first = min(lines)
+        made = self._blame.load(history, look, version, first, max(lines) + 1 - first)
+        self.pending = self._blame.pending
+        column = tuple("" if n is None or n - first >= len(made) else made[n - first] for n in page.numbers)
+        return replace(page, blame=column)
+
+    def _page(self, history: History, look: Look, need: DocumentNeed) -> DocumentPage:
         if look.document is None:
             return DocumentPage(need, sentence="Nothing is here yet. What is written appears here.")
         page = DocumentPage(need)
