@@ -61,11 +61,7 @@ async def test_every_action_can_be_typed_by_its_name_and_does_something(story: S
         before = seen(pilot)
         await write(pilot, f"/{name} {AFTER.get(name, '')}")
         await press(pilot, "enter")
-        await rest(pilot)
-        if name == "switch":
-            assert app.state.mode == mode
-        else:
-            assert seen(pilot) != before
+        await until(pilot, lambda: app.state.mode == mode if name == "switch" else seen(pilot) != before)
         if name == "leave":
             assert app._exit
 
