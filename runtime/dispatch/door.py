@@ -18,7 +18,6 @@ from runtime.tools.capability import (
     Capability,
     Effects,
     Hands,
-    Refused,
     Result,
     failed,
     perform,
@@ -87,7 +86,6 @@ class Invocation:
 
         ``alone`` is for what cannot share a transaction, such as a scan.
         """
-
         host = self.session.host
 
         async def write() -> Result:
@@ -150,8 +148,12 @@ class Dispatch:
             )
             if decision is None:
                 decision = await authorize(session, cause, capability, intent.effects, intent.shown)
-        except Refused as error:
+        except WorkspaceError as error:
             return await self.refuse(cause, call, str(error), capability)
+        except Exception as error:  # noqa: BLE001 - an error in a decision is a denial
+            _log.error("session %s: deciding on %s failed%s", session.name, call.name[:60], where(error))
+            why = f"Refused: it could not be decided ({type(error).__name__}: {error})."
+            return await self.refuse(cause, call, why, capability)
         act = cause.act(
             Kind.CAPABILITY, call.label or capability.label(arguments), decision=recorded(decision),
             detail={**_named(call), "capability": capability.name},

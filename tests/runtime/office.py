@@ -14,7 +14,7 @@ from runtime.dispatch.session import Session
 from runtime.host.sessions import Sessions
 from runtime.models.base import Message
 from runtime.models.scripted import Scripted
-from runtime.protocol import Open, Prompt
+from runtime.protocol import Answer, Open, Prompt
 from workspace import History, Operation
 
 Call = tuple[str, dict[str, Any] | str]
@@ -102,3 +102,20 @@ async def operations(desk: Sessions, kind: str | None = None) -> list[Operation]
         return [operation for operation in found if kind in (None, operation.kind)]
 
     return await desk.read(look)
+
+
+def answers(desk: Sessions, allow: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Answer every approval with this; what was asked, as it comes."""
+    seen: list[tuple[str, dict[str, Any]]] = []
+    known: set[int] = set()
+    kept: list[asyncio.Future[Any]] = []
+
+    def person(_: Any) -> None:
+        for approval in desk.approvals.listing():
+            if approval["approval"] not in known:
+                known.add(approval["approval"])
+                seen.append((approval["capability"], dict(approval["arguments"])))
+                kept.append(asyncio.ensure_future(desk.handle(Answer(approval["approval"], allow))))
+
+    desk.subscribe(person)
+    return seen
