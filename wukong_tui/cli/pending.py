@@ -12,9 +12,7 @@ from wukong_tui.cli.place import Place
 
 
 @click.command(short_help="Changes of commands that wait for your word.")
-@click.option(
-    "--apply", "applied", metavar="OP", default=None, help="Lay in the changes of OP all the same."
-)
+@click.option("--apply", "applied", metavar="OP", default=None, help="Lay in the changes of OP all the same.")
 @click.option("--drop", "dropped", metavar="OP", default=None, help="Drop the changes of OP; none is in the folder.")
 @json_option
 @click.pass_obj
