@@ -8,6 +8,7 @@ both changes are merged. What cannot be merged stays the person's, and the execu
 from __future__ import annotations
 
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,7 +28,6 @@ from workspace.working_copy.checkout import Source
 from workspace.working_copy.coverage import budget, largest
 from workspace.working_copy.files import Blocked, Files, Found, Stamp
 from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles, noted
-from workspace.working_copy.stat_table import GRAIN
 from workspace.working_copy.working_copy import WorkingCopy
 
 STAYS = Act(kind=Kind.MERGE, name="what was on disk stays", actor="wukong")
@@ -331,10 +331,10 @@ class _Plan:
             return Conflict(change.path, "it was gone before it could be read")
         if reading.renamed is not None and found is not None:
             return self._renamed(reading, reading.renamed, found)
-        status = self._copy.files.status(change.path)
         if change.kind == "created":
-            return self._created(reading, found, there=status is not None)
-        untouched = status is not None and status.st_ctime_ns < self._upper.mounted - GRAIN
+            return self._created(reading, found, there=self._is_there(change))
+        status = self._copy.files.status(change.path)
+        untouched = status is not None and status.st_ctime_ns < self._upper.mounted
         self._copy.notice(change.path)
         head = work.find(change.path)
         if head is None:
@@ -356,6 +356,16 @@ class _Plan:
             head.document, combined.state.path if combined.state else change.path, combined.state, head.number
         )
         return edit, change.path if combined.state == theirs else None
+
+    def _is_there(self, change: Change) -> bool:
+        """Whether something stands at the path that does not make way for it."""
+        try:
+            status = self._copy.files.status(change.path)
+        except Blocked:
+            if not change.group:
+                raise
+            return False
+        return status is not None and not (change.group and stat.S_ISDIR(status.st_mode))
 
     def _created(self, reading: Reading, found: Found | None, *, there: bool) -> Planned | Conflict | None:
         path, work = reading.change.path, self._work
