@@ -1,7 +1,7 @@
 """SQLite on files that are watched: every change is logged, and any of them can be made to fail.
 
 ``Watched`` is a SQLite file system (VFS) over the ordinary one. ``connect`` opens a database
-through it and returns what ``workspace.store.Store`` needs of a connection. ``StatTable`` answers
+through it and returns what ``workspace.store.Store`` needs of a connection. ``Disk`` answers
 what a disk may hold if the power fails in the middle of such a log.
 
 Python cannot offer SQLite shared memory, so the connection holds the database exclusively and
@@ -165,7 +165,7 @@ def connect(path: Path, vfs: Watched) -> Connection:
     return connection
 
 
-class StatTable:
+class Disk:
     """What a disk is sure to hold after a log of changes, and what it was merely asked to hold.
 
     A sync of a file makes all earlier changes of that file certain, a sync of the folder all

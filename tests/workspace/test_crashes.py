@@ -485,7 +485,7 @@ def test_a_file_that_vanishes_during_a_scan_takes_no_other_with_it(tmp_path: Pat
 # -- power failures
 
 
-class StatTable(Points):
+class Disk(Points):
     """What a disk may hold after a power failure: for each name any state since the last sync.
 
     What was written since may be cut short, or zeros.
@@ -538,7 +538,7 @@ def _other_boot(scene: Scene) -> None:
         database.execute("UPDATE meta SET value = 'another' WHERE key = 'boot'")
 
 
-def _check_power_failure(scene: Scene, disk: StatTable, chance: random.Random, *, again: bool) -> None:
+def _check_power_failure(scene: Scene, disk: Disk, chance: random.Random, *, again: bool) -> None:
     """Let the power fail, open again, and find the heads and nobody's edits."""
     scene.work.abandon()
     disk.fail(chance)
@@ -570,7 +570,7 @@ def _fail_power(tmp_path: Path, name: str, times: int) -> None:
     points = [*_points_of(tmp_path / "dry", kind, looking=False), ("never", 0)]
     for index in range(times):
         scene = _prepared(tmp_path / f"{index}", kind)
-        disk = StatTable(scene.root, {chance.choice(points): crash})
+        disk = Disk(scene.root, {chance.choice(points): crash})
         scene.work._files.sync = disk.synced  # type: ignore[method-assign]
         _run(scene, kind, disk)
         _check_power_failure(scene, disk, chance, again=index % 2 == 1)
@@ -591,7 +591,7 @@ def test_many_power_failures_after_many_acts_bring_back_the_heads(tmp_path: Path
 def _many_acts_then_power_failure(top: Path, seed: int) -> None:
     chance, names = random.Random(seed), ["a", "b", "c", "d/x", "d/y", "e/f/g"]
     scene = _prepared(top, Kind(_files, _files))
-    disk, work = StatTable(scene.root), scene.work
+    disk, work = Disk(scene.root), scene.work
     work._files.sync = disk.synced  # type: ignore[method-assign]
 
     def one() -> None:

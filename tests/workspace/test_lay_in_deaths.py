@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -21,6 +21,8 @@ from workspace import Act, Workspace, WorkspaceError
 from workspace.kinds import Kind, Outcome
 from workspace.operations.lay_in import lay_in
 from workspace.operations.verify import verify
+from workspace.store.engine import connect
+from workspace.store.store import FILE
 from workspace.working_copy import waiting
 
 from .upper import Command, begin
@@ -91,8 +93,8 @@ def _person(root: Path, chance: Random) -> list[str]:
     return [f"+{data.hex()}", f"-{old.hex()}"]
 
 
-def _dies(root: Path, store: Path, seed: int, last: int, told: Path) -> bool:
-    """Lay in, in a process that dies at step ``last``; whether it died."""
+def _dies(root: Path, store: Path, seed: int, last: int, told: Path, keep: Path | None = None) -> bool:
+    """Lay in, in a process that dies at step ``last``; whether it died. ``keep``: the files at each step go there."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -106,9 +108,11 @@ def _dies(root: Path, store: Path, seed: int, last: int, told: Path) -> bool:
         def step(_: str) -> None:
             nonlocal steps
             steps += 1
+            if keep is not None:
+                _link_all(root.parent, keep / str(steps))
             if steps == last:
                 os._exit(DIED)
-            if chance.random() < 0.1:
+            if keep is None and chance.random() < 0.1:
                 with told.open("a") as file:
                     file.writelines(f"{line}\n" for line in _person(root, chance))
 
@@ -198,13 +202,61 @@ def _round(top: Path, seed: int, last: int) -> bool:
     return died
 
 
-def _die_everywhere(tmp_path: Path, seeds: range, every: Callable[[int], bool]) -> int:
+FILES = ("work", "store/overlays", "store/kept")
+
+
+def _link_all(top: Path, to: Path) -> None:
+    """What the file system holds now, by the same inodes."""
+    for name in FILES:
+        if (top / name).is_dir():
+            shutil.copytree(top / name, to / name, symlinks=True, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    os.link(source, target, follow_symlinks=False)
+
+
+def _cut(top: Path, seed: int, last: int) -> bool:
+    """The power fails at a step: commits are synced, files are as they were at some step since the last sync."""
+    chance = Random(seed)
+    root, store = top / "work", top / "store"
+    root.mkdir(parents=True)
+    written, outside = _make(root, chance)
+    work = Workspace.open(root, store=store)
+    work.scan()
+    command = begin(work)
+    written |= _change(command, chance)
+    work.settle()
+    work.abandon()
+    keep = top / "keep"
+    _link_all(top, keep / "0")
+    died = _dies(root, store, seed, last, top / "told", keep)
+    at = chance.randrange(last + 1)
+    if died:
+        for name in FILES:
+            shutil.rmtree(top / name, ignore_errors=True)
+            if (keep / str(at) / name).is_dir():
+                shutil.move(keep / str(at) / name, top / name)
+        with closing(connect(store / FILE)) as database:
+            database.execute("UPDATE meta SET value = 'another run of the machine' WHERE key = 'boot'")
+        work = _start_again(root, store)
+        try:
+            _check(work, written | outside)
+        finally:
+            work.close()
+    shutil.rmtree(top)
+    return died
+
+
+def _die_everywhere(
+    tmp_path: Path, seeds: range, every: Callable[[int], bool], act: Callable[[Path, int, int], bool] = _round
+) -> int:
     deaths = 0
     for seed in seeds:
         last = 1
         while True:
             if every(last):
-                if not _round(tmp_path / f"{seed}-{last}", seed, last):
+                if not act(tmp_path / f"{seed}-{last}", seed, last):
                     break
                 deaths += 1
             last += 1
@@ -214,6 +266,19 @@ def _die_everywhere(tmp_path: Path, seeds: range, every: Callable[[int], bool]) 
 def test_a_death_at_any_step_of_laying_in_loses_nothing(tmp_path: Path) -> None:
     deaths = _die_everywhere(tmp_path, range(3), lambda last: last % 3 == 1)
     assert deaths > 20
+
+
+def test_a_power_cut_at_any_step_of_laying_in_loses_nothing(tmp_path: Path) -> None:
+    cuts = _die_everywhere(tmp_path, range(50, 53), lambda last: last % 3 == 1, _cut)
+    assert cuts > 15
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_thousand_power_cuts_between_every_two_steps_lose_nothing(tmp_path: Path) -> None:
+    cuts = _die_everywhere(tmp_path, range(200, 250), lambda last: True, _cut)
+    print(f"{cuts:,} power cuts, nothing lost")
+    assert cuts >= 1000
 
 
 @pytest.mark.long

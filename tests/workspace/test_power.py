@@ -20,7 +20,7 @@ from workspace.records import Act, Edit, State, Version
 from workspace.store import schema
 from workspace.store.store import FILE, Store
 
-from .recording_vfs import Change, StatTable, Watched, connect
+from .recording_vfs import Change, Disk, Watched, connect
 from .surroundings import memory as memory
 
 CUTS = 100
@@ -65,7 +65,7 @@ def _lost_in_cuts(folder: Path, cuts: int, seed: int, synchronous: str | None = 
     """Cut the power at random moments of one store's life; how many acknowledged versions each cut lost."""
     random = Random(seed)
     work = _work(folder, random, synchronous)
-    disk, positions = StatTable(), set(random.sample(range(1, len(work.log) + 1), cuts))
+    disk, positions = Disk(), set(random.sample(range(1, len(work.log) + 1), cuts))
     for position, change in enumerate(work.log, 1):
         disk.take(change)
         if position in positions:

@@ -177,6 +177,8 @@ class LayingIn:
             for path in sorted(self.set.removed, key=len, reverse=True):
                 with suppress(OSError, Blocked):
                     root.remove_folder(path)
+            if self._copy:
+                root.sync()  # what came from another file system has its only copy here
             return done
         finally:
             root.close()
