@@ -20,6 +20,7 @@ from runtime import protocol
 from runtime.host import connect
 from runtime.host.client import Client
 from runtime.planning import lessons
+from tests.workspace.upper import begin
 from workspace import Act, Usage, Workspace
 from workspace.kinds import Kind
 from workspace.working_copy.changeset import Upper
@@ -203,6 +204,10 @@ def test_every_command_writes_what_the_page_says(
         upper.folder.mkdir(parents=True)
         (upper.folder / "new.log").touch()
         save(upper, [("images", 5 << 30)])
+        command = begin(work)
+        command.write(".env", b"by a command")
+        command.lay_in()
+    assert sample("wukong show op:N", f"op:{command.upper.operation}")[0]["outside"][0]["held"]
     sample("wukong status")
     assert sample("wukong pending")[0]["destroys"] == [{"path": "images", "bytes": 5 << 30}]
     assert sample("wukong pending", f"--drop op:{held}") == []

@@ -276,7 +276,7 @@ def test_a_power_cut_at_any_step_of_laying_in_loses_nothing(tmp_path: Path) -> N
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_thousand_power_cuts_between_every_two_steps_lose_nothing(tmp_path: Path) -> None:
-    cuts = _die_everywhere(tmp_path, range(200, 250), lambda last: True, _cut)
+    cuts = _die_everywhere(tmp_path, range(200, 262), lambda last: True, _cut)
     print(f"{cuts:,} power cuts, nothing lost")
     assert cuts >= 1000
 
@@ -284,6 +284,6 @@ def test_a_thousand_power_cuts_between_every_two_steps_lose_nothing(tmp_path: Pa
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_thousand_deaths_between_every_two_steps_lose_nothing(tmp_path: Path) -> None:
-    deaths = _die_everywhere(tmp_path, range(100, 150), lambda last: True)
+    deaths = _die_everywhere(tmp_path, range(100, 162), lambda last: True)
     print(f"{deaths:,} deaths, nothing lost")
     assert deaths >= 1000

@@ -184,6 +184,13 @@ class Journal:
         ).fetchone()
         return self._entry(row) if row else None
 
+    def parts(self, operation: int) -> list[Entry]:
+        """The parts of a long operation, oldest first."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE operation = ? AND phase >= 2 AND phase = 3 ORDER BY id", (operation,)
+        ).fetchall()
+        return [self._entry(row) for row in rows]
+
     def newest_child(self, operation: int, cursor: int) -> int | None:
         """The newest entry at the cursor of the operations that this one caused directly."""
         (newest,) = self._db.execute(

@@ -71,6 +71,23 @@ class Outside:
         """Whether what it displaced can be brought back, or nothing had to be kept."""
         return self.state == DONE
 
+    @property
+    def standing(self) -> str:
+        """What became of it, in words."""
+        return ("not finished", "held for undo", "no longer held", "taken back", "did not go in")[self.state]
+
+
+def outside_of(store: Store, operations: Iterable[int]) -> list[Outside]:
+    """What operations changed outside of the history, oldest first."""
+    wanted = sorted(set(operations))
+    found: list[Outside] = []
+    for at in range(0, len(wanted), 500):
+        part = wanted[at : at + 500]
+        marks = ",".join("?" * len(part))
+        query = f"{_SELECT} WHERE o.operation IN ({marks}) AND o.state <> 0 ORDER BY o.id"
+        found += map(_row, store.db.execute(query, part).fetchall())
+    return found
+
 
 class OutsideFiles:
     """The table and folder of kept files of one store, for one working copy."""
@@ -93,15 +110,7 @@ class OutsideFiles:
 
     def of(self, operations: Iterable[int]) -> list[Outside]:
         """What operations changed outside of the history, oldest first."""
-        wanted = sorted(set(operations))
-        found: list[Outside] = []
-        for at in range(0, len(wanted), 500):
-            part = wanted[at : at + 500]
-            marks = ",".join("?" * len(part))
-            found += map(
-                _row, self._store.db.execute(f"{_SELECT} WHERE o.operation IN ({marks}) ORDER BY o.id", part)
-            )
-        return found
+        return outside_of(self._store, operations)
 
     def kept(self) -> int:
         """Bytes of displaced files that are kept now."""
@@ -409,3 +418,8 @@ def noted(
     if any(count > most for count in counts.values()):
         out["counts"] = counts
     return out
+
+
+def named_in_parts(store: Store, operation: int, kind: str) -> list[str]:
+    """The paths of a kind (``caches``, ``refused``) that the parts of an operation name."""
+    return [str(path) for entry in store.journal.parts(operation) for path in entry.detail.get(kind, ())]

@@ -8,6 +8,7 @@ from typing import Any
 from runtime.host.acts import made_by
 from workspace import History, Operation, Skipped, Version
 from workspace.kinds import Kind
+from workspace.working_copy.outside import outside_of
 from wukong_tui.cli.common import stamp
 
 
@@ -60,6 +61,10 @@ def operation(history: History, operation: Operation, versions: Sequence[Version
         },
         "cost_usd": None if use.cost is None else use.cost / 1e9,
         "versions": made_by(versions),
+        "outside": [
+            {"path": row.path, "change": row.change, "reason": row.reason, "held": row.held}
+            for row in outside_of(history.store, [operation.id])
+        ],
     }
 
 

@@ -16,7 +16,8 @@ from workspace.amounts import in_words, usd
 from workspace.kinds import Outcome
 from workspace.operations.addresses import resolve
 from workspace.operations.workspace import check_not_too_wide
-from wukong_tui.cli.common import emit, json_option, note, say
+from workspace.working_copy.outside import EVICTED, outside_of
+from wukong_tui.cli.common import emit, json_option, listing, note, say
 from wukong_tui.cli.place import Place
 from wukong_tui.cli.watch import RunPrinter
 
@@ -147,5 +148,14 @@ def _say_end(watch: RunPrinter) -> None:
     if error := operation.detail.get("error"):
         note(str(error))
     cost = f", {usd(total)}" if total.calls and not total.unpriced else ""
-    back = "; `wukong undo` takes it back"
-    say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {in_words(total)} tokens{cost}{back}.", dim=True)
+    spent = f"{in_words(total)} tokens{cost}"
+    say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {spent}; {_taken_back(watch)}.", dim=True)
+
+
+def _taken_back(watch: RunPrinter) -> str:
+    """What `wukong undo` takes back of all that the prompt did: never more than is held."""
+    family = watch.history.store.journal.family(watch.prompt)
+    gone = [row.path for row in outside_of(watch.history.store, family) if row.state == EVICTED]
+    if not gone:
+        return "`wukong undo` takes it back"
+    return f"`wukong undo` takes it back, but for what is no longer held: {listing(gone)}"

@@ -8,11 +8,12 @@ import click
 
 from runtime.host.acts import label
 from workspace import History, Operation
-from workspace.amounts import date_and_time
+from workspace.amounts import date_and_time, plural
 from workspace.visible import visible
+from workspace.working_copy.outside import UNKEPT, named_in_parts, outside_of
 from wukong_tui.cli import records
 from wukong_tui.cli.addressed import existing
-from wukong_tui.cli.common import ACCENT, emit, json_option, say
+from wukong_tui.cli.common import ACCENT, columns, emit, json_option, listing, say
 from wukong_tui.cli.diffs import pairs_of_operation, print_pair
 from wukong_tui.cli.place import Place
 
@@ -57,3 +58,18 @@ def _show_operation(history: History, operation: Operation, as_json: bool) -> No
         say(message.rstrip("\n"), lines=True)
     for pair in pairs_of_operation(history, operation.id):
         print_pair(pair)
+    print_outside(history, operation)
+
+
+def print_outside(history: History, operation: Operation, most: int = 40) -> None:
+    """What an operation changed that no version holds, and whether an undo brings it back."""
+    rows = [row for row in outside_of(history.store, [operation.id]) if row.reason not in UNKEPT]
+    if rows:
+        say(f"Outside of the history, {plural(len(rows), 'change')}:", dim=True)
+    for row in rows[:most]:
+        columns((f"  {row.change:7}", ACCENT), f"{row.path}  {row.reason}, {row.standing}")
+    if len(rows) > most:
+        say(f"  and {len(rows) - most:,} more", dim=True)
+    for kind, title in (("caches", "Caches, neither recorded nor kept"), ("refused", "Did not go in")):
+        if names := named_in_parts(history.store, operation.id, kind):
+            say(f"{title}: {listing(names, 10)}.", dim=True)
