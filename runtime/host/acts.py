@@ -51,6 +51,9 @@ def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, 
     first = work.cursor == 0
     here = Path(arguments.get("here") or work.root)
     named = [workspace_path(work.root, here, path) for path in arguments.get("named", ())]
+    work.configure(
+        kept=arguments.get("kept"), caches=arguments.get("caches", ()), no_caches=arguments.get("no_caches", ())
+    )  # fmt: skip
     scanned = work.scan(
         act, named=named, largest=arguments.get("largest"), consent=bool(arguments.get("consent"))
     )  # fmt: skip
@@ -299,7 +302,8 @@ def registry() -> Registry[Direct[dict[str, Any]]]:
     largest = {"type": ["integer", "null"], "minimum": 1}
     declared = [
         _of(Kind.SCAN, "Record what changed on disk.",
-            {**_COMMON, "named": paths, "largest": largest, "consent": _SWITCH}),
+            {**_COMMON, "named": paths, "largest": largest, "kept": largest, "caches": paths, "no_caches": paths,
+             "consent": _SWITCH}),
         _of(Kind.RESTORE, "Make documents equal to an address, or to the entry of a number.",
             {**_PLANNED, "address": _TEXT, "cursor": {}, "paths": paths}),
         _of(Kind.REVERT, "Take out what operations did, and keep everything later.",

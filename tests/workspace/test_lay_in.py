@@ -183,6 +183,24 @@ def test_caches_go_in_and_are_only_named(work: Workspace, command: Command) -> N
     assert work.differences() == []
 
 
+def test_an_owner_says_what_is_a_cache(work: Workspace) -> None:
+    work.configure(caches=["*.o"], no_caches=["dist"])
+    command = begin(work)
+    command.write("dist/page.html", b"made by hand\n")
+    command.write("m.o", b"\0")
+    laid = command.lay_in()
+    assert [version.path for version in laid.versions] == ["dist/page.html"]
+    assert laid.caches == ["m.o"]
+    assert [(s.path, s.reason) for s in work.scan().skipped if s.reason == "cache"] == [("m.o", "cache")]
+
+
+def test_an_ignore_file_takes_a_cache_back_in(work: Workspace) -> None:
+    (work.root / ".wukongignore").write_text("!dist\n")
+    command = begin(work)
+    command.write("dist/page.html", b"made by hand\n")
+    assert [version.path for version in command.lay_in().versions] == ["dist/page.html"]
+
+
 def test_a_folder_that_was_made_anew_hides_what_was_in_it(work: Workspace, command: Command) -> None:
     command.replace_folder("dir")
     command.write("dir/x", b"x, again\n")

@@ -22,10 +22,9 @@ from workspace.operations.workspace import Workspace
 from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.store.contents import digest
 from workspace.store.merge import combine
-from workspace.working_copy import changeset, snapshot, transfer
+from workspace.working_copy import changeset, coverage, snapshot, transfer
 from workspace.working_copy.changeset import Change, ChangeSet, Upper
 from workspace.working_copy.checkout import Source
-from workspace.working_copy.coverage import budget, largest
 from workspace.working_copy.files import Blocked, Files, Found, Stamp
 from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles, noted
 from workspace.working_copy.working_copy import WorkingCopy
@@ -93,7 +92,8 @@ class LayingIn:
             self.upper,
             known=lambda path: history.find(path) is not None,
             known_below=lambda path: history.store.versions.any_below(path, history.branch.id, history.cursor),
-            largest=largest(history.store),
+            largest=coverage.largest(history.store),
+            caches=coverage.caches(history.store),
             seen=self._seen,
         )
         wanted = [change for change in self.set.of("document") if change.kind != "touched"]
@@ -188,7 +188,7 @@ class LayingIn:
         outside = _copy_of(work).outside
         with work.store.transaction():
             outside.save(done)
-            gone = outside.evict(budget(work.store))
+            gone = outside.evict(coverage.budget(work.store))
             if gone:
                 detail = {"evicted": [[row.operation, row.path, row.size] for row in gone[:200]]}
                 work.record(Act(kind=Kind.EVICT, name=f"{len(gone):,} kept files", actor="wukong", detail=detail))

@@ -222,6 +222,27 @@ class Workspace(Opened):
         """Revert the newest undo, or the undo ``target``; the redo. Raises NotFound, Conflicted, Changed."""
         return self._revert_one(target or undo.redoable(self, session).id, session, act, expect)
 
+    def configure(
+        self, *, named: Collection[str] = (), largest: int | None = None, kept: int | None = None,
+        caches: Collection[str] = (), no_caches: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """Change what is recorded and kept from now on.
+
+        ``named`` paths are captured although ignored or likely secret; ``largest`` is the size in bytes of the
+        largest file that is captured, ``kept`` that of all displaced files that are kept for undo. Names in
+        ``caches`` are neither recorded nor kept, those in ``no_caches`` are no longer taken for such.
+        """
+        if named:
+            coverage.name(self.store, named)
+        if largest is not None:
+            coverage.set_largest(self.store, largest)
+            self._files.largest = largest
+        if kept is not None:
+            coverage.set_budget(self.store, kept)
+        if caches or no_caches:
+            known = {*coverage.caches(self.store).patterns, *caches} - {*no_caches}
+            coverage.set_caches(self.store, known)
+
     def scan(
         self, act: Act = SCAN, *, named: Collection[str] = (), largest: int | None = None, consent: bool = False
     ) -> Scanned:
@@ -234,11 +255,7 @@ class Workspace(Opened):
         """
         if self.cursor == 0 and not consent:
             check_not_too_wide(self.root)
-        if named:
-            coverage.name(self.store, named)
-        if largest is not None:
-            coverage.set_largest(self.store, largest)
-            self._files.largest = largest
+        self.configure(named=named, largest=largest)
         if self.copy is None:
             raise WorkspaceError(f"Branch {self.branch.name} has no folder here; `wukong checkout` gives it one.")
         claims = undo.unclaimed(self) if act.kind == Kind.SCAN else []

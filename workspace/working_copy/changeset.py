@@ -18,10 +18,11 @@ from typing import Literal
 from workspace.working_copy import git_state
 from workspace.working_copy.files import Stamp
 from workspace.working_copy.ignore import (
+    DEFAULT_CACHES,
     IGNORE_FILES,
     VERSION_CONTROL,
+    Caches,
     Rules,
-    is_cache,
     is_editors,
     is_ours,
     is_secret,
@@ -105,6 +106,7 @@ def read(
     known: Callable[[str], bool],
     known_below: Callable[[str], bool],
     largest: int,
+    caches: Caches = DEFAULT_CACHES,
     seen: dict[str, Stamp] | None = None,
 ) -> ChangeSet:
     """Compare an upper folder with the folder below it; costs what was changed, whatever the size of the folder.
@@ -115,7 +117,7 @@ def read(
     """
     reader = _Reader(upper, known, known_below, largest, seen)
     with suppress(FileNotFoundError):
-        reader.folder(os.fsencode(upper.folder), os.fsencode(root), "", Rules(), fresh=False)
+        reader.folder(os.fsencode(upper.folder), os.fsencode(root), "", Rules(caches=caches), fresh=False)
     reader.out.changes = _grouped(reader.out.changes)
     return reader.out
 
@@ -274,7 +276,7 @@ class _Reader:
         if inside != _DOCUMENT:
             return inside
         verdict = rules.verdict(path, folder=folder)
-        if verdict is not False and is_cache(name):
+        if verdict is not False and name in rules.caches:
             return "cache", "cache"
         if verdict or (verdict is None and is_editors(name)):
             return "outside", "ignored"

@@ -8,6 +8,7 @@ from typing import Any
 
 from workspace.records import to_path
 from workspace.store.store import Store
+from workspace.working_copy.ignore import DEFAULT_CACHES, Caches
 from workspace.working_copy.outside import BUDGET
 from workspace.working_copy.walk import LARGEST, Skipped
 
@@ -58,6 +59,17 @@ def named(store: Store) -> list[str]:
 def largest(store: Store) -> int:
     """The size in bytes of the largest file that is captured."""
     return int(_setting(store, "largest") or LARGEST)
+
+
+def caches(store: Store) -> Caches:
+    """Names of what a build makes again, which is neither recorded nor kept."""
+    text = _setting(store, "caches")
+    return DEFAULT_CACHES if text is None else Caches(json.loads(text))
+
+
+def set_caches(store: Store, patterns: Iterable[str]) -> None:
+    """Take these names for caches from now on."""
+    _set(store, "caches", json.dumps(sorted(patterns)))
 
 
 def budget(store: Store) -> int:

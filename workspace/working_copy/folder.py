@@ -45,6 +45,7 @@ class Folder:
             largest=coverage.largest(self.store),
             named=coverage.named(self.store),
             without=inside - {"."},
+            caches=coverage.caches(self.store),
             within=within,
         )
 

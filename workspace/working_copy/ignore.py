@@ -48,13 +48,23 @@ def is_editors(name: str) -> bool:
     return name[0] in ".#" and any(fnmatch.fnmatchcase(name, pattern) for pattern in EDITORS)
 
 
-def is_cache(name: str) -> bool:
-    """Whether a file or folder of this name is a cache or a build, which is only named."""
-    return name in _CACHES or any(fnmatch.fnmatchcase(name, pattern) for pattern in _CACHE_PATTERNS)
+class Caches:
+    """The names of files and folders that are caches or builds, as patterns of a shell."""
+
+    def __init__(self, patterns: Iterable[str] = CACHES) -> None:
+        self.patterns = tuple(sorted(patterns))
+        self._names = frozenset(pattern for pattern in self.patterns if not _is_pattern(pattern))
+        self._others = tuple(pattern for pattern in self.patterns if _is_pattern(pattern))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names or any(fnmatch.fnmatchcase(name, pattern) for pattern in self._others)
 
 
-_CACHES = frozenset(name for name in CACHES if "*" not in name)
-_CACHE_PATTERNS = tuple(name for name in CACHES if "*" in name)
+def _is_pattern(text: str) -> bool:
+    return not set("*?[").isdisjoint(text)
+
+
+DEFAULT_CACHES = Caches()
 
 
 class _Level(NamedTuple):
@@ -65,8 +75,9 @@ class _Level(NamedTuple):
 class Rules:
     """The ignore files in force in one folder: its own and those above it; the nearest wins."""
 
-    def __init__(self, levels: tuple[_Level, ...] = ()) -> None:
+    def __init__(self, levels: tuple[_Level, ...] = (), caches: Caches = DEFAULT_CACHES) -> None:
         self._levels = levels
+        self.caches = caches
 
     def below(self, folder: str, read: Callable[[str], bytes | None], names: Iterable[str]) -> Rules:
         """The rules inside ``folder`` (``""`` is the root), given how to read the files named there."""
@@ -77,7 +88,7 @@ class Rules:
                 text = data.removeprefix(BOM_UTF8).decode("utf-8", "surrogateescape")
                 lines = [line.removesuffix("\r") for line in text.split("\n")]
                 levels = (*levels, _Level(prefix, _spec(lines)))
-        return self if levels is self._levels else Rules(levels)
+        return self if levels is self._levels else Rules(levels, self.caches)
 
     def verdict(self, path: str, *, folder: bool = False) -> bool | None:
         """True where ignored, False where a rule takes it back in (``!``), None where none speaks."""

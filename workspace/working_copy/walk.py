@@ -12,10 +12,11 @@ from typing import Literal
 
 from workspace.working_copy.files import Stamp
 from workspace.working_copy.ignore import (
+    DEFAULT_CACHES,
     IGNORE_FILES,
     VERSION_CONTROL,
+    Caches,
     Rules,
-    is_cache,
     is_editors,
     is_ours,
     is_secret,
@@ -66,6 +67,7 @@ def walk(
     named: Collection[str] = (),
     without: Collection[str] = (),
     within: Collection[str] | None = None,
+    caches: Caches = DEFAULT_CACHES,
 ) -> Walk:
     """Walk the directory, or the paths ``within`` with all below them, without following links.
 
@@ -79,7 +81,9 @@ def walk(
     leads = None if within is None else _leads(within)
     result = Walk(within=None if within is None else frozenset(within))
     start = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    _folder(start, "", Rules(), result, (known, set(named), wanted_folders, set(without), largest), leads)
+    _folder(
+        start, "", Rules(caches=caches), result, (known, set(named), wanted_folders, set(without), largest), leads
+    )
     return result
 
 
@@ -150,7 +154,7 @@ def _folder(
                 continue
             if entry.is_dir(follow_symlinks=False):
                 wanted = asked or path in wanted_folders or path in named
-                if not wanted and (why := _ignored(name, rules.verdict(path, folder=True))):
+                if not wanted and (why := _ignored(name, rules.verdict(path, folder=True), rules.caches)):
                     out.skipped.append(Skipped(path, why, None))
                 else:
                     below.append((name, path))
@@ -186,13 +190,13 @@ def _folder(
 
 def _unwanted(name: str, path: str, rules: Rules, asked: bool) -> Reason | None:
     verdict = rules.verdict(path)
-    if not asked and (why := _ignored(name, verdict)):
+    if not asked and (why := _ignored(name, verdict, rules.caches)):
         return why
     return "secret" if verdict is not False and is_secret(name) else None
 
 
-def _ignored(name: str, verdict: bool | None) -> Reason | None:
-    if verdict is not False and is_cache(name):
+def _ignored(name: str, verdict: bool | None, caches: Caches) -> Reason | None:
+    if verdict is not False and name in caches:
         return "cache"
     return "ignored" if verdict or (verdict is None and is_editors(name)) else None
 

@@ -21,10 +21,19 @@ from wukong_tui.cli.preview import SHOWN, Record, confirmed, say_rest
               help="Record PATH although it is ignored or likely secret; may be repeated.")  # fmt: skip
 @click.option("--largest", metavar="MIB", type=click.IntRange(min=1), default=None,
               help="Record files up to this size from now on.  [default: 64]")  # fmt: skip
+@click.option("--keep", "kept", metavar="MIB", type=click.IntRange(min=1), default=None,
+              help="Keep so much, for undo, of files that no version holds.  [default: 2048]")  # fmt: skip
+@click.option("--cache", "caches", metavar="NAME", multiple=True,
+              help="Neither record nor keep what has this name, such as build; may be repeated.")  # fmt: skip
+@click.option("--no-cache", "no_caches", metavar="NAME", multiple=True,
+              help="Record them again, such as dist; `wukong status` lists the names.")  # fmt: skip
 @click.option("--yes", "-y", is_flag=True, help="Yes, record even my whole home directory.")
 @json_option
 @click.pass_obj
-def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_json: bool) -> None:
+def scan(
+    place: Place, named: Sequence[str], largest: int | None, kept: int | None, caches: Sequence[str],
+    no_caches: Sequence[str], yes: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Record what changed on disk; the first scan begins the history.
 
     What a host has recorded since the last edit of ours, seen live, counts as this scan's: an undo takes back both.
@@ -39,7 +48,10 @@ def scan(place: Place, named: Sequence[str], largest: int | None, yes: bool, as_
             if not yes:
                 raise WorkspaceError("Nothing was done.") from None
     with place.acting(begin=True) as do:
-        found = do("scan", named=named, largest=largest * 1024 * 1024 if largest else None, consent=yes)
+        found = do(
+            "scan", named=named, largest=largest * 1024 * 1024 if largest else None,
+            kept=kept * 1024 * 1024 if kept else None, caches=caches, no_caches=no_caches, consent=yes,
+        )  # fmt: skip
     if as_json:
         emit({key: found[key] for key in ("operation", "files", "bytes", "versions", "seen", "skipped")})
     else:

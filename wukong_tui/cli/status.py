@@ -10,7 +10,7 @@ from runtime.host.acts import label
 from workspace import History, Version, WorkspaceError
 from workspace.amounts import date_and_time, plural, size
 from workspace.working_copy import waiting
-from workspace.working_copy.coverage import budget
+from workspace.working_copy.coverage import budget, caches
 from wukong_tui.cli import records
 from wukong_tui.cli.common import ACCENT, columns, emit, json_option, say
 from wukong_tui.cli.coverage import print_coverage
@@ -60,6 +60,11 @@ def status(place: Place, as_json: bool) -> None:
         for version in unplaced:
             say(f"  {version.path} is in the history but not on disk: {_why_not(history, version)}.", fg="red")
         print_coverage(coverage)
+        if any(skipped.reason == "cache" for skipped in coverage):
+            say(
+                f"caches: {', '.join(caches(history.store).patterns)} (--cache, --no-cache of `wukong scan`)",
+                dim=True,
+            )
         if host is not None and host.get("watching") != "live":
             say(how_watched(host), dim=True)
         print_kept(history)
