@@ -13,9 +13,12 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from workspace.entries import Mode
 from workspace.errors import WorkspaceError, restored
 
 VERSION = 2
+INSIDE = "/workspace"
+"""Where the workspace appears in the sandbox unless somebody says otherwise."""
 
 # -- commands
 
@@ -37,11 +40,11 @@ class Open:
     resume: str | None = None
     fork: int | None = None
     model: str | None = None
-    mode: Literal["read-only", "ask", "auto"] = "ask"
+    mode: Mode = "ask"
     max_tokens: int | None = None
     max_cost: int | None = None
     """1e-9 USD."""
-    inside: str = "/workspace"
+    inside: str = INSIDE
     """Where the workspace appears in the sandbox."""
     scope: Literal["internal", "external"] = "internal"
     """Where the conversation takes place: in an external one a person is asked about whatever changes something."""

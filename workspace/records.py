@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from workspace.entries.detail import Detail, Record
 from workspace.kinds import Kind, Outcome
 
 Change = Literal["create", "edit", "rename", "delete", "mode"]
@@ -60,9 +61,13 @@ class Act:
     model: str | None = None
     ref: bytes | None = None
     """What it is called elsewhere: a git commit's digest, a provider's message id."""
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Detail = field(default_factory=dict)
     at: int | None = None
     """When it happened, in microseconds since 1970, if not now: imported history."""
+
+    def saying(self, record: Record) -> Act:
+        """The same act, with what a record says in its detail."""
+        return replace(self, detail={**self.detail, **record.detail()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Entry:
     usage: Usage
     ref: bytes | None
     payload: int | None
-    detail: Mapping[str, Any]
+    detail: Detail
     chain: bytes
 
 
@@ -115,7 +120,7 @@ class Operation:
     ref: bytes | None
     started: int
     ended: int | None
-    detail: Mapping[str, Any]
+    detail: Detail
 
     @property
     def well(self) -> bool:

@@ -14,6 +14,7 @@ from runtime.models.base import ModelError
 from runtime.protocol import Event
 from runtime.usage.budget import LimitReached
 from workspace import Workspace
+from workspace.entries import PromptEntry
 from workspace.kinds import Outcome
 
 _log = logger("sessions")
@@ -45,7 +46,7 @@ async def carry_out(session: Session, agent: Agent, prompt: int, text: str) -> N
     spent) or interrupted: then CancelledError is raised again.
     """
     outcome = Outcome.FAILED
-    detail: dict[str, str] = {}
+    ended = PromptEntry()
     cause = session.cause.answering(prompt, "agent")
     session.conversation.prompt, session.conversation.attempt = cause, None
     try:
@@ -54,20 +55,20 @@ async def carry_out(session: Session, agent: Agent, prompt: int, text: str) -> N
                 session.host.emit(event)
         outcome = Outcome.DONE
     except LimitReached as error:
-        outcome, detail = Outcome.LIMIT, {"error": str(error)}
+        outcome, ended = Outcome.LIMIT, PromptEntry(str(error))
     except ModelError as error:
-        detail = {"error": str(error)}
+        ended = PromptEntry(str(error))
     except asyncio.CancelledError:
         outcome = Outcome.INTERRUPTED
         raise
     except Exception as error:  # noqa: BLE001 - logged and recorded; the next prompt goes on
         _log.error("session %s, op:%d failed%s", session.name, prompt, where(error))
-        detail = {"error": f"{type(error).__name__}: {error}"}
+        ended = PromptEntry(f"{type(error).__name__}: {error}")
     finally:
-        await asyncio.shield(_close(session, prompt, outcome, detail))
+        await asyncio.shield(_close(session, prompt, outcome, ended))
 
 
-async def _close(session: Session, prompt: int, outcome: Outcome, detail: dict[str, str]) -> None:
+async def _close(session: Session, prompt: int, outcome: Outcome, ended: PromptEntry) -> None:
     """End what is still open under the prompt, innermost first, then the prompt itself."""
     ending = outcome if outcome == Outcome.INTERRUPTED else Outcome.UNFINISHED
 
@@ -75,7 +76,7 @@ async def _close(session: Session, prompt: int, outcome: Outcome, detail: dict[s
         family = set(work.store.journal.family(prompt)) - {prompt}
         for operation in sorted(family & set(work.store.journal.unfinished()), reverse=True):
             work.end(operation, ending)
-        work.end(prompt, outcome, detail=detail)
+        work.end(prompt, outcome, detail=ended.detail())
 
     session.conversation.prompt = session.conversation.attempt = None
     await session.host.write(close)

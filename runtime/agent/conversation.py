@@ -8,6 +8,7 @@ from typing import Any
 
 from runtime.models.base import Message
 from workspace import Entry, History, Version
+from workspace.entries import CapabilityEntry, SessionEntry, SummaryEntry, UndoEntry
 from workspace.kinds import Kind, Outcome
 from workspace.operations.undo import undone
 from workspace.records import BEGUN, ENDED, INSTANT
@@ -53,8 +54,8 @@ def messages(history: History, session: str, upto: int | None = None) -> list[Me
             continue
         if entry.phase == BEGUN:
             details[entry.id] = entry
-        if entry.kind == Kind.SESSION and (fork := entry.detail.get("fork")):
-            out += messages(history, fork["session"], fork["entry"])
+        if entry.kind == Kind.SESSION and (fork := SessionEntry.of(entry).fork):
+            out += messages(history, fork.session, fork.entry)
         elif entry.kind == Kind.PROMPT and entry.phase == BEGUN:
             waiting.append(entry)
             if len(waiting) == 1:
@@ -68,11 +69,11 @@ def messages(history: History, session: str, upto: int | None = None) -> list[Me
         elif entry.kind == Kind.MODEL and entry.phase == ENDED and entry.payload is not None:
             out.append(json.loads(_payload(history, entry)))
         elif entry.kind == Kind.SUMMARY and entry.phase == ENDED and entry.payload is not None:
-            kept = int(entry.detail.get("kept", 0))
+            kept = SummaryEntry.of(entry).kept
             out = [{"role": "user", "content": _payload(history, entry)}, *(out[-kept:] if kept else [])]
         elif entry.kind == Kind.CAPABILITY and entry.phase == ENDED:
             first = details.get(entry.operation)
-            call = first.detail.get("call") if first else None
+            call = CapabilityEntry.of(first).call if first else None
             if call is not None:
                 content = UNKNOWN if entry.outcome == Outcome.UNKNOWN else _payload(history, entry)
                 out.append({"role": "tool", "tool_call_id": call, "content": content})
@@ -108,12 +109,12 @@ def news(history: History, session: str, after: int) -> str:
     for entry in entries:
         versions = made.get(entry.id, ())
         if entry.kind in (Kind.UNDO, Kind.REDO):
-            target = int(entry.detail.get("target", 0))
+            target = UndoEntry.of(entry).target
             name = history.store.journal.entry(target).name if target else ""
             rows.append(f"{entry.actor or 'someone'} did {entry.kind} of op:{target} {name or ''}".rstrip())
         elif not versions:
             continue
-        what = {"outside": "edited outside", "scan": "edited outside"}.get(entry.kind, entry.kind)
+        what = "edited outside" if entry.kind in (Kind.OUTSIDE, Kind.SCAN) else entry.kind
         for version in versions[:20]:
             lines = "binary" if version.added is None else f"+{version.added} -{version.removed} lines"
             rows.append(f"{version.path} is now version {version.number} ({version.change}, {lines}; {what})")

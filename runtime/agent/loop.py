@@ -13,6 +13,7 @@ from runtime.dispatch.door import Dispatch
 from runtime.models.base import Message, Model, ModelReply, Tool
 from runtime.protocol import Event
 from workspace import History
+from workspace.entries import SummaryEntry
 from workspace.kinds import Kind
 
 FULL = 0.8
@@ -114,7 +115,7 @@ class NativeAgent:
             async for event in events:
                 yield event
         text = f"[Summary of the conversation so far]\n{self._taken().text}"
-        detail, payload = {"kept": len(kept)}, text.encode("utf-8", "replace")
+        detail, payload = SummaryEntry(len(kept)).detail(), text.encode("utf-8", "replace")
         await session.host.write(lambda work: work.end(operation, payload=payload, detail=detail))
         self.messages = [{"role": "user", "content": text}, *kept]
 

@@ -17,6 +17,7 @@ from runtime.models.base import Message, Model, ModelError, ModelReply, TextDelt
 from runtime.protocol import Delta
 from runtime.usage.budget import LimitReached
 from workspace import Usage
+from workspace.entries import ModelEntry
 from workspace.kinds import Kind, Outcome
 
 RETRIES = 6
@@ -66,9 +67,7 @@ async def _ask_once(
     limit = _room(session, asked) if limited else None
     most = model.cost(Usage(input=asked, output=limit)) if limited else None
     reservation = session.budget.reserve(asked + (limit or 0), most)
-    act = cause.act(
-        kind, model.name, model=model.name, detail={"asked": asked, **({"limit": limit} if limit else {})}
-    )
+    act = cause.act(kind, model.name, model=model.name, detail=ModelEntry(asked, limit or 0).detail())
     operation = await host.write(lambda work: work.begin(act))
     text, shown, journalled, came = "", 0, time.monotonic(), False
     reply: ModelReply | None = None
@@ -92,7 +91,8 @@ async def _ask_once(
         if reply is None:
             raise ModelError(f"{model.name} ended without a reply.", retry=True, text=text)
     except Exception as error:  # a ModelError, or a defect, which is logged where the prompt ends
-        failure = {"error": str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"}
+        why = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
+        failure = ModelEntry(error=why).detail()
         await host.write(lambda work: work.end(operation, Outcome.FAILED, detail=failure))
         if not came:
             session.budget.release(reservation)  # nothing came back: nothing was spent
@@ -110,7 +110,7 @@ async def _ask_once(
     reply = replace(reply, usage=usage, calls=_renamed(operation, reply.calls))
     payload = json.dumps(conversation.assistant(reply.text, reply.calls)).encode()
     ref = reply.message_id.encode("utf-8", "replace") if reply.message_id else None
-    ended = {"finish": reply.finish}
+    ended = ModelEntry(finish=reply.finish).detail()
     await host.write(lambda work: work.end(operation, usage=usage, payload=payload, ref=ref, detail=ended))
     yield reply
 

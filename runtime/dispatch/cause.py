@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
 from workspace import Act
+from workspace.entries import CauseEntry, Detail, Scope
 from workspace.kinds import Kind
-
-Scope = Literal["internal", "external"]
-"""Where a conversation takes place; external narrows what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +35,18 @@ class Cause:
         *,
         decision: str | None = None,
         model: str | None = None,
-        detail: Mapping[str, Any] = {},
+        detail: Detail | None = None,
     ) -> Act:
         """What an operation that comes from this is recorded with.
 
         Its principal is that of the prompt, or else of the session; only where there is
         neither, or the scope is not internal, an entry says so itself.
         """
-        own: dict[str, Any] = {}
-        if self.agent is not None and self.prompt is None and self.session is None:
-            own["principal"] = self.principal
-        if self.scope != "internal":
-            own["scope"] = self.scope
+        alone = self.agent is not None and self.prompt is None and self.session is None
+        own = CauseEntry(self.principal if alone else None, self.scope).detail()
         return Act(
             kind=kind, name=name, actor=self.agent or self.principal, session=self.session, parent=self.parent,
-            step=self.step, attempt=self.attempt, decision=decision, model=model, detail={**own, **detail},
+            step=self.step, attempt=self.attempt, decision=decision, model=model, detail={**own, **(detail or {})},
         )  # fmt: skip
 
     def under(self, operation: int | None) -> Cause:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from runtime.dispatch.authorize import authorize, recorded
 from runtime.dispatch.cause import Cause
@@ -26,6 +26,7 @@ from runtime.tools.capability import (
 from runtime.tools.registry import Registry
 from runtime.waiting import to_the_end
 from workspace import Act, Conflicted, Workspace, WorkspaceError
+from workspace.entries import CapabilityEntry
 from workspace.kinds import Kind, Outcome
 
 _log = logger("dispatch")
@@ -156,7 +157,7 @@ class Dispatch:
             return await self.refuse(cause, call, why, capability)
         act = cause.act(
             Kind.CAPABILITY, call.label or capability.label(arguments), decision=recorded(decision),
-            detail={**_named(call), "capability": capability.name},
+            detail=CapabilityEntry(call.id, capability.name).detail(),
         )  # fmt: skip
         invocation = Invocation(self, call, capability, arguments, cause, intent.effects, decision, act)
         if executor is None:
@@ -166,7 +167,7 @@ class Dispatch:
     async def refuse(self, cause: Cause, call: Call, why: str, capability: Capability | None = None) -> Result:
         """Record that a call was not let in, and why."""
         name = capability.name if capability else call.name[:60].encode("utf-8", "replace").decode()
-        act = cause.act(Kind.CAPABILITY, f"{name} refused", detail=_named(call))
+        act = cause.act(Kind.CAPABILITY, f"{name} refused", detail=CapabilityEntry(call.id).detail())
         result = Result(why, Outcome.REFUSED)
 
         def record(work: Workspace) -> None:
@@ -236,11 +237,7 @@ def end(work: Workspace, part: Act, result: Result) -> Result:
         if cut:
             told = replace(result, text=text, whole=result.text.encode("utf-8", "replace"))
     if told.whole is not None:
-        work.record(replace(part, detail={"whole": True}), payload=told.whole)
-    detail = {"error": result.error} if result.error else None
+        work.record(replace(part, detail=CapabilityEntry(whole=True).detail()), payload=told.whole)
+    detail = CapabilityEntry(error=result.error or "").detail()
     work.end(part.operation, told.outcome, payload=told.text.encode("utf-8", "replace"), detail=detail)
     return replace(told, whole=None)
-
-
-def _named(call: Call) -> dict[str, Any]:
-    return {"call": call.id} if call.id is not None else {}

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runtime.dispatch.cause import Scope
 from runtime.tools.capability import Effects
-
-Mode = Literal["read-only", "ask", "auto"]
+from workspace.entries import Mode, Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 from runtime.dispatch.door import Invocation, Plain
@@ -13,6 +12,7 @@ from runtime.execution.sandbox import Limits, Ran, SandboxError
 from runtime.execution.scratch import temporary
 from runtime.tools.capability import Refused, Result, shorten
 from workspace import Version, Workspace
+from workspace.entries import CapabilityEntry
 from workspace.kinds import Outcome
 
 COMMAND_SECONDS = 120.0
@@ -23,7 +23,7 @@ class RunCommand(Plain):
     """Executes ``run``: a shell command in the sandbox."""
 
     async def prepare(self, invocation: Invocation) -> None:
-        invocation.act = replace(invocation.act, detail={**invocation.act.detail, "attribution": "probable"})
+        invocation.act = invocation.act.saying(CapabilityEntry(attribution="probable"))
         await surround(invocation)
 
     async def execute(self, invocation: Invocation) -> Result:

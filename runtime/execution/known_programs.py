@@ -15,6 +15,7 @@ from pathlib import Path
 from runtime.execution.rpc import RpcServer
 from runtime.execution.sandbox import Ran, SandboxError
 from workspace import Act
+from workspace.entries import CapabilityEntry
 
 LABEL = "NO SANDBOX"
 """What the name of such an operation begins with."""
@@ -36,10 +37,9 @@ def is_known(text: str) -> bool:
 def labelled(act: Act) -> Act:
     """The act of running a known program here, saying that there is no sandbox around it."""
     return replace(
-        act,
+        act.saying(CapabilityEntry(sandbox=False)),
         name=f"{LABEL} {act.name}",
         decision="allowed: known by its digest; no sandbox works here",
-        detail={**act.detail, "sandbox": False},
     )
 
 

@@ -17,6 +17,7 @@ from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Hands, Refused, Result, path_in, perform
 from runtime.tools.registry import Registry
 from workspace import Conflicted, History, Workspace
+from workspace.entries import CapabilityEntry
 from workspace.errors import Failed
 from workspace.kinds import Kind, Outcome
 
@@ -39,7 +40,7 @@ class RunProgram(Plain):
     async def execute(self, invocation: Invocation) -> Result:
         session, text = invocation.session, str(invocation.arguments["text"])
         seconds = min(float(invocation.arguments.get("seconds", PROGRAM_SECONDS)), command.LONGEST)
-        boxed = invocation.act.detail.get("sandbox", True)
+        boxed = CapabilityEntry.of(invocation.act).sandbox
         calls = Calls(invocation)
         offered = {capability.name: tuple(capability.parameters) for capability in calls.registry}
         later = [capability.name for capability in calls.registry if "write" in capability.effects]
@@ -179,7 +180,7 @@ class Calls:
         """Record a call that changed nothing."""
         name = call.name if path is None else f"{call.name} {path}"
         act = self._cause.act(Kind.CAPABILITY, name[:90].encode("utf-8", "replace").decode(),
-                              detail={"error": error} if error else {})  # fmt: skip
+                              detail=CapabilityEntry(error=error or "").detail())  # fmt: skip
         return work.record(act, outcome=outcome)
 
     def _one(self, work: Workspace, call: Call, capability: Capability) -> CallResult:

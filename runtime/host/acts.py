@@ -17,6 +17,7 @@ from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Effects
 from runtime.tools.registry import Registry
 from workspace import Act, NotFound, Operation, Version, Workspace, WorkspaceError
+from workspace.entries import UndoEntry
 from workspace.kinds import Kind, Outcome
 from workspace.operations import undo
 from workspace.operations.addresses import Address, operation_of, resolve, workspace_path
@@ -126,7 +127,7 @@ def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> di
     find = undo.undoable if act.kind == Kind.UNDO else undo.redoable
     target = find(work, session) if given is None else operation_of(work, str(given))
     # A redo is named after what it brings back, not after the undo that it takes back.
-    meant = work.operation(int(target.detail.get("target", target.id))) if act.kind == Kind.REDO else target
+    meant = work.operation(UndoEntry.of(target).target or target.id) if act.kind == Kind.REDO else target
     name = target.name if act.kind == Kind.REDO and target.name else title(target)
     _check_ended(work, [target.id])
     if given is not None and (meant.id in undo.undone(work, work.cursor)) != (act.kind == Kind.REDO):

@@ -13,6 +13,7 @@ from runtime.dispatch.session import Allowed
 from runtime.protocol import Answer
 from runtime.tools.capability import Arguments, Effects
 from workspace import NotFound, Workspace
+from workspace.entries import ApprovalEntry
 from workspace.kinds import Kind, Outcome
 
 T = TypeVar("T")
@@ -47,7 +48,9 @@ class Approvals:
         Whatever is answered beside what can be answered is no. Cancelled, the question is withdrawn.
         """
         payload = json.dumps(arguments, sort_keys=True).encode()
-        act = cause.by(None).act(Kind.APPROVAL, capability, detail={"effects": sorted(effects)})
+        act = cause.by(None).act(
+            Kind.APPROVAL, capability, detail=ApprovalEntry(effects=tuple(sorted(effects))).detail()
+        )
         operation = await self._write(lambda work: work.begin(act, payload=payload))
         answer: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
         self._open[operation] = _Waiting(cause.session, capability, arguments, answer)
@@ -61,7 +64,7 @@ class Approvals:
             del self._open[operation]
         allowed: Allowed = "session" if said == "session" else "once" if said == "once" else "no"
         outcome = Outcome.REFUSED if allowed == "no" else Outcome.DONE
-        detail = {"allow": said, **({"reason": reason} if reason else {})}
+        detail = ApprovalEntry(said, reason).detail()
         await self._write(lambda work: work.end(operation, outcome, detail=detail))
         return allowed, reason
 

@@ -27,6 +27,7 @@ from runtime.tools.capability import Arguments, Effects
 from runtime.usage import meter
 from runtime.usage.budget import Budget, trusted
 from workspace import Act, History, NotFound, Workspace, WorkspaceError
+from workspace.entries import Fork, ModelEntry, SessionEntry
 from workspace.errors import NeedsConsent
 from workspace.kinds import Kind, Outcome
 from workspace.operations.aio import Reader, Writer
@@ -200,22 +201,18 @@ class Sessions:
             left, model_there = await self.read(lambda history: _fork(history, fork))
             asked = asked or model_there
         model = await asyncio.to_thread(self._choose, asked)
-        detail: dict[str, Any] = {
-            "model": model.name, "asked": asked, "mode": command.mode, "inside": command.inside,
-            "max_tokens": command.max_tokens, "max_cost": command.max_cost,
-        }  # fmt: skip
-        if left is not None:
-            detail["fork"] = left
-        if command.scope != "internal":
-            detail["scope"] = command.scope
+        begun = SessionEntry(
+            model.name, asked, command.mode, command.inside, command.max_tokens, command.max_cost, left, command.scope
+        )  # fmt: skip
 
         def begin(work: Workspace) -> str:
             name = f"s{work.store.journal.next_id()}"
-            work.record(Act(kind=Kind.SESSION, name=model.name, actor=self.principal, session=name, detail=detail))
+            act = Act(kind=Kind.SESSION, name=model.name, actor=self.principal, session=name, detail=begun.detail())
+            work.record(act)
             return name
 
         name = await self.write(begin)
-        return self._live(name, model, detail, self._entry if command.fork is None else command.fork)
+        return self._live(name, model, begun, self._entry if command.fork is None else command.fork)
 
     async def _renew(self, session: Session, command: protocol.Open) -> Session:
         """Go on with what a person says now: its permissions, and limits or a model if they name one."""
@@ -227,16 +224,16 @@ class Sessions:
         if command.model is not None and not session.busy:
             self._agents[session.name] = native(session, await asyncio.to_thread(self._choose, command.model))
         model = self._agents[session.name].name
-        detail = {
-            "model": model, "asked": command.model, "mode": session.policy.mode,
-            "inside": session.inside, "max_tokens": session.budget.max_tokens, "max_cost": session.budget.max_cost,
-        }  # fmt: skip
-        act = session.cause.act(Kind.SETTINGS, model, detail=detail)
+        settings = SessionEntry(
+            model, command.model, session.policy.mode, session.inside, session.budget.max_tokens,
+            session.budget.max_cost,
+        )  # fmt: skip
+        act = session.cause.act(Kind.SETTINGS, model, detail=settings.detail())
         await self.write(lambda work: work.record(act))
         return session
 
     async def _resume(self, name: str, model_name: str | None) -> Session:
-        def look(history: History) -> tuple[dict[str, Any], int, int, int]:
+        def look(history: History) -> tuple[SessionEntry, int, int, int]:
             ids = history.store.journal.of_kind(Kind.SESSION, session=name)
             if not ids:
                 raise NotFound(f"There is no session {name}; `wukong sessions` lists them.")
@@ -244,24 +241,24 @@ class Sessions:
             spent = meter.total(calls)
             unsure = [c for c in calls if trusted(c.usage) is None and c.usage.estimated is None]
             kept = [c for c in unsure if c.outcome != Outcome.FAILED]
-            tokens = spent.known + sum(c.detail.get("asked", 0) + c.detail.get("limit", 0) for c in kept)
+            tokens = spent.known + sum(ModelEntry.of(c).reserved for c in kept)
             entries = history.store.journal.of_session(name)
-            detail = dict(history.operation(ids[0]).detail)
+            settings = SessionEntry.of(history.operation(ids[0]))
             for id_ in history.store.journal.of_kind(Kind.SETTINGS, session=name)[-1:]:
-                new = history.operation(id_).detail
-                detail |= {key: value for key, value in new.items() if value is not None or key.startswith("max")}
-            return detail, tokens, spent.cost, entries[-1].id
+                settings = settings.renewed(SessionEntry.of(history.operation(id_)))
+            return settings, tokens, spent.cost, entries[-1].id
 
-        detail, tokens, cost, looked = await self.read(look)
-        model = await asyncio.to_thread(self._choose, model_name or detail.get("asked") or detail["model"])
-        session = self._live(name, model, detail, looked)
+        settings, tokens, cost, looked = await self.read(look)
+        model = await asyncio.to_thread(self._choose, model_name or settings.asked or settings.model)
+        session = self._live(name, model, settings, looked)
         session.budget.tokens, session.budget.cost = tokens, cost
         return session
 
-    def _live(self, name: str, model: Model, detail: dict[str, Any], looked: int) -> Session:
+    def _live(self, name: str, model: Model, settings: SessionEntry, looked: int) -> Session:
         session = Session(
-            name, self, Cause(self.principal, name, scope=detail.get("scope", "internal")), Policy(detail["mode"]),
-            Budget(detail.get("max_tokens"), detail.get("max_cost")), detail["inside"], Conversation(looked=looked),
+            name, self, Cause(self.principal, name, scope=settings.scope), Policy(settings.mode or "ask"),
+            Budget(settings.max_tokens, settings.max_cost), settings.inside or protocol.INSIDE,
+            Conversation(looked=looked),
         )  # fmt: skip
         self._agents[name] = native(session, model)
         self._sessions[name] = session
@@ -345,7 +342,7 @@ class Sessions:
         ]
 
 
-def _fork(history: History, entry: int) -> tuple[dict[str, Any], str | None]:
+def _fork(history: History, entry: int) -> tuple[Fork, str | None]:
     """Where a session leaves another one, and the model that it asked there."""
     journal = history.store.journal
     session = journal.entry(entry).session
@@ -353,9 +350,9 @@ def _fork(history: History, entry: int) -> tuple[dict[str, Any], str | None]:
         raise WorkspaceError(f"Entry {entry} belongs to no session; name one of a conversation.")
     ids = journal.of_kind(Kind.SESSION, session=session) + journal.of_kind(Kind.SETTINGS, session=session)
     model = None
-    for detail in (history.operation(id_).detail for id_ in ids if id_ <= entry):
-        model = detail.get("asked") or (detail.get("model") if model is None else model)
-    return {"session": session, "entry": entry}, model
+    for said in (SessionEntry.of(history.operation(id_)) for id_ in ids if id_ <= entry):
+        model = said.asked or (said.model if model is None else model)
+    return Fork(session, entry), model
 
 
 def _seen_outside(work: Workspace, within: Collection[str] | None) -> Scanned:

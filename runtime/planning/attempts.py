@@ -12,6 +12,7 @@ from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Refused, Result, shorten
 from runtime.usage import meter
 from workspace import Act, Conflicted, History, Workspace
+from workspace.entries import AttemptEntry, CapabilityEntry, LessonEntry, LessonText, PlanEntry
 from workspace.kinds import Kind, Outcome
 from workspace.store.lines import is_binary, unified
 from workspace.totals import Total
@@ -57,7 +58,7 @@ async def _set(session: Session, arguments: Arguments) -> str:
     if session.conversation.attempt is not None:
         raise Refused("An attempt is open; finish it before the plan changes.")
     steps = plan.parse(arguments.get("steps"))
-    act = _under_prompt(session).act(Kind.PLAN, f"{len(steps)} steps", detail={"steps": steps})
+    act = _under_prompt(session).act(Kind.PLAN, f"{len(steps)} steps", detail=PlanEntry(steps).detail())
     await session.host.write(lambda work: work.record(act))
     return _show(await _current(session))
 
@@ -80,13 +81,13 @@ async def _start(session: Session, number: int | None) -> str:
         journal = history.store.journal
         own = {
             id_ for id_ in journal.of_kind(Kind.LESSON)
-            if journal.operation(id_).detail.get("attempt_operation") in before
+            if LessonEntry.of(journal.operation(id_)).attempt_operation in before
         }  # fmt: skip
         return lessons.offer(history, step.title, own)
 
     offered = await session.host.read(look)
     number = len(step.attempts) + 1
-    detail = {"lessons": [lesson.operation for lesson in offered]} if offered else {}
+    detail = AttemptEntry(lessons=tuple(lesson.operation for lesson in offered)).detail()
     cause = replace(_under_prompt(session), step=step.number, attempt=number)
     act = cause.act(Kind.ATTEMPT, step.title, detail=detail)
     operation = await session.host.write(lambda work: work.begin(act))
@@ -105,7 +106,8 @@ async def _finish(invocation: Invocation, note: str) -> str:
     why = await _judge(invocation, step)
     if why is None:
         outcome = Outcome.VERIFIED if step.check else Outcome.DONE
-        await session.host.write(lambda work: work.end(attempt.operation, outcome, detail=_noted(note)))
+        noted = AttemptEntry(note=note).detail()
+        await session.host.write(lambda work: work.end(attempt.operation, outcome, detail=noted))
         session.conversation.attempt = None
         return f"Step {step.number} is {outcome}." + ("" if step.check else " It had no check.")
     return await _fail(session, step, attempt, why, note)
@@ -139,11 +141,13 @@ async def _fail(session: Session, step: plan.Step, attempt: OpenAttempt, why: st
     def learn(history: History) -> tuple[str, str, Total]:
         return net_diff(history, operation), tried(history, operation), meter.of_family(history, operation)
 
-    await host.write(lambda work: work.end(operation, Outcome.FAILED, detail={"why": why, **_noted(note)}))
+    noted = AttemptEntry(why=why, note=note).detail()
+    await host.write(lambda work: work.end(operation, Outcome.FAILED, detail=noted))
     diff, tries, total = await host.read(learn)
-    tokens = total.known
-    payload = lessons.pack(step.title, why, f"{note}\n{tries}".strip(), diff, tokens, total.estimated > 0)
-    lesson_act = cause.act(Kind.LESSON, why[:120], detail={"attempt_operation": operation})
+    payload = LessonText(
+        step.title, why, f"{note}\n{tries}".strip(), diff, total.known, total.estimated > 0
+    ).payload()
+    lesson_act = cause.act(Kind.LESSON, why[:120], detail=LessonEntry(operation).detail())
     lesson = await host.write(lambda work: work.record(lesson_act, payload=payload))
     revert = cause.act(Kind.REVERT, f"failed attempt at {step.title}")
     session.conversation.attempt = None
@@ -169,10 +173,6 @@ def _under_prompt(session: Session) -> Cause:
     return session.conversation.prompt
 
 
-def _noted(note: str) -> dict[str, str]:
-    return {"note": note} if note else {}
-
-
 def _show(current: plan.Plan) -> str:
     rows = []
     for step in current.steps:
@@ -187,7 +187,9 @@ def tried(history: History, attempt: int) -> str:
     journal = history.store.journal
     calls = [journal.entry(child) for child in journal.children(attempt)[:80]]
     names = [
-        call.name or "" for call in calls if call.kind == Kind.CAPABILITY and call.detail.get("capability") != "plan"
+        call.name or ""
+        for call in calls
+        if call.kind == Kind.CAPABILITY and CapabilityEntry.of(call).capability != "plan"
     ]
     return "; ".join(name for name in names[:40] if name)
 

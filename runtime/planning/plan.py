@@ -5,11 +5,12 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import regex
 
 from workspace import History, WorkspaceError
+from workspace.entries import AttemptEntry, Check, PlanEntry, PlannedStep
 from workspace.kinds import Kind, Outcome
 from workspace.operations.undo import undone
 
@@ -19,36 +20,6 @@ SECONDS = 2.0
 """How long a pattern may look at a document."""
 
 StepState = Literal["todo", "doing", "done", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """How an attempt is judged: a command that must succeed, or a predicate on a document.
-
-    ``contains``, ``lacks``, ``matches`` and ``forbids`` look at the text of ``document``;
-    ``exists`` says whether it must exist. ``matches`` is a regular expression, Python's,
-    over the whole text, that must be found; ``forbids`` one that must not. ``says`` is the
-    sentence told where the check fails; in it ``{}`` is what the first group of ``forbids`` found.
-    """
-
-    command: str | None = None
-    document: str | None = None
-    contains: str | None = None
-    lacks: str | None = None
-    matches: str | None = None
-    forbids: str | None = None
-    exists: bool | None = None
-    says: str | None = None
-
-    def __str__(self) -> str:
-        if self.command is not None:
-            return f"`{self.command}` succeeds"
-        if self.says is not None:
-            return f"fails with “{self.says.replace('{}', '…')}”"
-        for word in ("contains", "lacks", "matches", "forbids"):
-            if (value := getattr(self, word)) is not None:
-                return f"{self.document} {word} {value!r}"
-        return f"{self.document} {'does not exist' if self.exists is False else 'exists'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +71,7 @@ def at(history: History, session: str, cursor: int | None = None) -> Plan | None
     if not plans:
         return None
     newest = journal.operation(plans[-1], upto)
-    plan = Plan(newest.id, [_step(n, record) for n, record in enumerate(newest.detail["steps"], 1)])
+    plan = Plan(newest.id, [_step(n, step) for n, step in enumerate(PlanEntry.of(newest).steps, 1)])
     for id_ in journal.of_kind(Kind.ATTEMPT, upto, session=session):
         if id_ < newest.id or _is_gone(history, id_, gone):
             continue
@@ -108,13 +79,13 @@ def at(history: History, session: str, cursor: int | None = None) -> Plan | None
         if operation.step is None or operation.step > len(plan.steps):
             continue
         step = plan.steps[operation.step - 1]
-        lessons = tuple(operation.detail.get("lessons", ()))
+        lessons = AttemptEntry.of(operation).lessons
         step.attempts.append(Attempt(id_, operation.attempt or 0, operation.outcome, lessons))
         step.state = _state(step)
     return plan
 
 
-def parse(steps: Any) -> list[dict[str, Any]]:
+def parse(steps: object) -> tuple[PlannedStep, ...]:
     """Check and normalise the steps a model wrote. Raises WorkspaceError with one sentence."""
     if not isinstance(steps, Sequence) or isinstance(steps, str) or not steps:
         raise WorkspaceError("A plan is a list of steps, each with a title.")
@@ -123,15 +94,12 @@ def parse(steps: Any) -> list[dict[str, Any]]:
         record = {"title": step} if isinstance(step, str) else step
         if not isinstance(record, Mapping) or not str(record.get("title", "")).strip():
             raise WorkspaceError(f"Step {number} has no title.")
-        clean: dict[str, Any] = {"title": str(record["title"]).strip()}
-        if (check := record.get("check")) is not None:
-            clean["check"] = _parse_check(number, check)
+        check = None if record.get("check") is None else _parse_check(number, record["check"])
         attempts = record.get("attempts", ATTEMPTS)
         if not isinstance(attempts, int) or not 1 <= attempts <= 20:
             raise WorkspaceError(f"Step {number}: attempts is a number from 1 to 20.")
-        clean["attempts"] = attempts
-        out.append(clean)
-    return out
+        out.append(PlannedStep(str(record["title"]).strip(), check, attempts))
+    return tuple(out)
 
 
 def holds(check: Check, history: History) -> str | None:
@@ -169,9 +137,8 @@ def _found(pattern: str, text: str) -> str | None:
     return str(match[1] or "") if match.re.groups else str(match[0])
 
 
-def _step(number: int, record: Mapping[str, Any]) -> Step:
-    check = Check(**record["check"]) if "check" in record else None
-    return Step(number, record["title"], check, record.get("attempts", ATTEMPTS))
+def _step(number: int, step: PlannedStep) -> Step:
+    return Step(number, step.title, step.check, ATTEMPTS if step.attempts is None else step.attempts)
 
 
 def _state(step: Step) -> StepState:
@@ -183,7 +150,7 @@ def _state(step: Step) -> StepState:
     return "failed" if len(step.attempts) >= step.limit else "todo"
 
 
-def _parse_check(number: int, check: Any) -> dict[str, Any]:
+def _parse_check(number: int, check: object) -> Check:
     if isinstance(check, str):
         check = {"command": check}
     known = {"command", "document", "contains", "lacks", "matches", "forbids", "exists", "says"}
@@ -199,7 +166,9 @@ def _parse_check(number: int, check: Any) -> dict[str, Any]:
                 regex.compile(pattern)
         except regex.error as error:
             raise WorkspaceError(f"Step {number}: {pattern!r} is no regular expression: {error}.") from None
-    return dict(check)
+    read = PlannedStep.read({"title": "", "check": check}).check
+    assert read is not None
+    return read
 
 
 def _is_gone(history: History, operation: int, gone: set[int]) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from runtime.usage.meter import VERDICTS, Effect, Verdict
 from workspace import Entry, History, NotFound
+from workspace.entries import AttemptEntry, LessonEntry, RevertEntry, SessionEntry
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED
 from workspace.store.journal import Journal
@@ -239,7 +240,7 @@ class Ledger:
         elif (attempt := self._tries.get(entry.operation)) is not None:
             if entry.phase == ENDED or not attempt.ended:
                 attempt.ended = attempt.ended or entry.phase == ENDED
-                lessons = tuple(entry.detail.get("lessons", attempt.lessons))
+                lessons = AttemptEntry.of(entry).lessons or attempt.lessons
                 self._end_attempt(entry, attempt, entry.outcome or (Outcome.DONE if attempt.ended else None), lessons)
         if entry.phase == ENDED:
             if entry.operation in self._closed:
@@ -252,15 +253,16 @@ class Ledger:
         if kind == Kind.PLAN:
             self._plan[session] = entry.id
         elif kind in (Kind.SESSION, Kind.SETTINGS) and session is not None:
-            limits = SpendingLimits(entry.detail.get("max_tokens"), entry.detail.get("max_cost"))
+            said = SessionEntry.of(entry)
+            limits = SpendingLimits(said.max_tokens, said.max_cost)
             self._limits.setdefault(session, []).append((entry.id, limits))
         elif kind == Kind.LESSON:
             self._learn(entry)
         elif kind == Kind.REVERT:
-            for operation in entry.detail.get("reverts", ()):
+            for operation in RevertEntry.of(entry).reverts:
                 self._reverted.setdefault(operation, entry.id)
         elif kind == Kind.ATTEMPT:
-            attempt = self._tries[entry.id] = _Try(tuple(entry.detail.get("lessons", ())))
+            attempt = self._tries[entry.id] = _Try(AttemptEntry.of(entry).lessons)
             self._end_attempt(entry, attempt, entry.outcome or (None if entry.phase == BEGUN else Outcome.DONE))
         if entry.model is not None:
             self._begin_call(journal, entry)
@@ -380,8 +382,8 @@ class Ledger:
             self._uses[lesson] = self._uses.get(lesson, 0) + change
 
     def _learn(self, entry: Entry) -> None:
-        attempt = entry.detail.get("attempt_operation")
-        if isinstance(attempt, int):
+        attempt = LessonEntry.of(entry).attempt_operation
+        if attempt is not None:
             self._lesson_of[attempt] = entry.id
             self._taught[entry.id] = attempt
             self._judge(entry.id, attempt)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from workspace import History, Operation
+from workspace.entries import AttemptEntry, LessonEntry
 from workspace.kinds import Kind, Outcome
 from workspace.totals import NOTHING, Total, total_of
 
@@ -71,9 +72,9 @@ def effect(history: History, *, session: str | None = None, cursor: int | None =
     journal = history.store.journal
     attempts = [journal.operation(id_, upto) for id_ in journal.of_kind(Kind.ATTEMPT, upto)]
     lessons = {
-        journal.operation(id_).detail.get("attempt_operation"): id_ for id_ in journal.of_kind(Kind.LESSON, upto)
+        LessonEntry.of(journal.operation(id_)).attempt_operation: id_ for id_ in journal.of_kind(Kind.LESSON, upto)
     }
-    used = {lesson for a in attempts if a.outcome == Outcome.VERIFIED for lesson in a.detail.get("lessons", ())}
+    used = {lesson for a in attempts if a.outcome == Outcome.VERIFIED for lesson in AttemptEntry.of(a).lessons}
     verdicts: dict[int, Verdict] = {}
     for attempt in attempts:
         if attempt.outcome == Outcome.VERIFIED:

@@ -19,9 +19,9 @@ import pytest
 from runtime import protocol
 from runtime.host import connect
 from runtime.host.client import Client
-from runtime.planning import lessons
 from tests.workspace.upper import begin
 from workspace import Act, Usage, Workspace
+from workspace.entries import LessonText
 from workspace.kinds import Kind
 from workspace.working_copy.changeset import Upper
 from workspace.working_copy.checkout import WATCHED
@@ -241,7 +241,7 @@ def test_every_command_writes_what_the_page_says(
         call = work.begin(Act(kind="model", model="m", step=1, attempt=1, session="s1"))
         work.end(call, usage=Usage(1, 2, 3, 4, None, 5))
         work.end(work.begin(Act(kind="model", model="m", session="s1")), "failed", detail={"error": "no line"})
-        work.record(Act(kind="lesson"), payload=lessons.pack("step", "why", "tried", "diff", 5, False))
+        work.record(Act(kind="lesson"), payload=LessonText("step", "why", "tried", "diff", 5, False).payload())
     sample("wukong tokens")
     sample("wukong tokens", "--effective")
     sample("wukong lessons")

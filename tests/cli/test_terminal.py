@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.planning import lessons
 from workspace import Act, Workspace
+from workspace.entries import LessonText
 from workspace.visible import visible
 
 from .hostile import HOSTILE, Screen, acting, drawn
@@ -193,7 +193,7 @@ def test_operations_of_others_are_drawn_too(folder: Path, tmp_path: Path) -> Non
             work.write("a", text * 3, act=act)
             work.record(Act(kind="session", session=word, detail={"model": word, "mode": word}))
             work.record(Act(kind="prompt", name=word, session=word, actor=word))
-            work.record(Act(kind="lesson"), payload=lessons.pack(word, word, word, word, 1, False))
+            work.record(Act(kind="lesson"), payload=LessonText(word, word, word, word, 1, False).payload())
         work.record(Act(kind="model", name="x"), outcome="failed\x1b[5m")
         last = work.cursor
     calls = [["log"], ["log", "-n", "0"], ["log", "a"], ["status"]]

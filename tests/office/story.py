@@ -14,8 +14,8 @@ import pytest
 
 from runtime.agent import conversation
 from runtime.models.base import ToolCall
-from runtime.planning import lessons
 from workspace import Act, Usage, Workspace
+from workspace.entries import LessonText
 
 SESSION = "s1"
 BEGAN = 1_790_000_000_000_000
@@ -198,7 +198,7 @@ class Story:
         if outcome == "failed":
             title = str(STEPS[step - 1]["title"])
             act = self.act("lesson", why, parent=self.prompt, detail={"attempt_operation": attempt})
-            payload = lessons.pack(title, why, "program book.py", "-E01 x\n+E01 12\n", 2_140, estimated=True)
+            payload = LessonText(title, why, "program book.py", "-E01 x\n+E01 12\n", 2_140, estimated=True).payload()
             lesson = self.work.record(act, payload=payload)
             revert = self.act("revert", f"failed attempt at {title}", parent=self.prompt)
             self.work.revert([attempt], act=revert, consent=True)

@@ -10,12 +10,12 @@ from typing import Any
 import pyte
 import pytest
 
-from runtime.planning import lessons
 from tests.cli.hostile import HOSTILE, Screen, acting
 from tests.runtime import office
 from tests.runtime.hosting import Place
 from tests.runtime.office import turn, write_cassette
 from workspace import Act, History, Workspace
+from workspace.entries import LessonText
 
 from .live import Terminal
 from .rig import SIZES, live, office_command
@@ -88,7 +88,7 @@ async def hostile(place: Place) -> list[str | Path]:
             work.record(Act(kind="prompt", name=word, session=word, actor=word), payload=raw)
             work.record(
                 Act(kind="lesson", session=word),
-                payload=lessons.pack(*[raw.decode("utf-8", "replace")] * 4, 1, False),
+                payload=LessonText(*[raw.decode("utf-8", "replace")] * 4, 1, False).payload(),
             )
             work.record(Act(kind="model", name=word, session=word, model=word), outcome=f"failed{word}")
         work.scan()

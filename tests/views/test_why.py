@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from runtime.planning import lessons
 from runtime.protocol import Answer
 from tests.runtime.office import begin, office, prompt, turn, write_cassette
 from widgets.why import Account, WhyNeed, WhyPage
 from workspace import Act, History, Usage, Workspace
+from workspace.entries import LessonText
 from workspace.operations.git_import import import_git
 from wukong_tui.views import Look
 from wukong_tui.views.blame import BlameView
@@ -79,7 +79,7 @@ def fill(work: Workspace, cells: int) -> tuple[int, int]:
     work.end(failed, "failed", detail={"why": "Row B is the fire lane."})
     lesson = work.record(
         Act(kind="lesson", name="Row B is the fire lane.", parent=asked, detail={"attempt_operation": failed}, **who),
-        payload=lessons.pack("Fill the floor", "Row B is the fire lane.", "", "", 1020, False),
+        payload=LessonText("Fill the floor", "Row B is the fire lane.", "", "", 1020, False).payload(),
     )
     work.revert([failed], act=Act(kind="revert", name="failed attempt at Fill the floor", parent=asked, **who))
     floor["B"] = ["."] * cells

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workspace import Conflicted, History, Workspace
-from workspace.operations.ancestry import PARENTS, Ancestry, Point
+from workspace.operations.ancestry import Ancestry, Point
 from workspace.operations.verify import verify
 
 from .test_working_copies import contents
@@ -45,7 +45,7 @@ def test_a_merge_brings_what_the_other_did_and_names_what_it_joined(work: Worksp
         ours = work.write("a", with_line(TEXT, 20, b"main\n")).entry
         merged = work.merge("agent")
         assert merged is not None
-        assert merged.detail[PARENTS] == [[1, ours], [agent.branch.id, theirs]]
+        assert merged.detail["parents"] == [[1, ours], [agent.branch.id, theirs]]
         expected = with_line(with_line(TEXT, 2, b"agent\n"), 20, b"main\n")
         assert contents(work.root) == {"a": expected, "new": b"from the agent\n"}
         assert (work.root / "a").stat().st_mode & 0o777 == 0o755

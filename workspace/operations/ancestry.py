@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from workspace.entries import MergeEntry
 from workspace.errors import NotFound
 from workspace.kinds import Kind
 from workspace.records import Branch
 from workspace.store.store import Store
-
-PARENTS = "parents"
-"""In the detail of the entry that merges branches: the two pairs (branch, entry) that it joined, ours first."""
 
 
 class Point(NamedTuple):
@@ -36,9 +34,9 @@ class Ancestry:
         self._vectors: dict[Point, Mapping[int, int]] = {}
         self._db = store.db
         for entry in store.journal.of_kinds((Kind.MERGE,), after=0, upto=store.journal.last()):
-            if PARENTS in entry.detail and entry.id not in without:
-                theirs = Point(*entry.detail[PARENTS][1])
-                self._merges.setdefault(entry.branch, []).append((entry.id, theirs))
+            joined = MergeEntry.of(entry).parents
+            if joined and entry.id not in without:
+                self._merges.setdefault(entry.branch, []).append((entry.id, Point(*joined[-1])))
 
     def tip(self, branch: int, upto: int) -> Point:
         """The newest entry at or before ``upto`` of what a branch is; that of its parent before its first own."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workspace.entries import CaptureEntry, Passed
 from workspace.errors import WorkspaceError
 from workspace.kinds import Kind
 from workspace.operations.git_objects import Commit, File, GitRepository
@@ -198,9 +199,9 @@ class _Import:
             if gone is not None and gone.state and path not in renamed:
                 edits.append((Edit(gone.document, path, None, gone.number), None))
         change = self._coverage(left_out, touched)
-        act = replace(commit.act, detail={**commit.act.detail, **change})
+        act = commit.act.saying(change)
         entry, made = self._store.record(act, [edit for edit, _ in edits], branch=self._work.branch.id)
-        if change:
+        if change.covers:
             coverage.apply(self._store, self._work.branch.id, entry, change)
         for path in touched:
             self._tips.pop(path, None)
@@ -226,21 +227,16 @@ class _Import:
         base = tip.state.content if tip.state else tip.base
         return self._store.contents.put(data, base)
 
-    def _coverage(self, left_out: Sequence[Skipped], touched: Collection[str]) -> dict[str, Any]:
-        """What a commit changes in what the versions do not hold: for its entry's detail."""
-        out: dict[str, Any] = {}
+    def _coverage(self, left_out: Sequence[Skipped], touched: Collection[str]) -> CaptureEntry:
+        """What a commit changes in what the versions do not hold."""
         now = {s.path: s for s in left_out}
         self.skipped |= now
-        came = [[s.path, s.reason, s.bytes] for s in left_out if self._uncovered.get(s.path) != s.reason]
+        came = [Passed(s.path, s.reason, s.bytes) for s in left_out if self._uncovered.get(s.path) != s.reason]
         gone = sorted(path for path in touched if path in self._uncovered and path not in now)
-        if came:
-            out["skipped"] = came
-        if gone:
-            out["covered"] = gone
         self._uncovered |= {s.path: s.reason for s in left_out}
         for path in gone:
             del self._uncovered[path]
-        return out
+        return CaptureEntry(tuple(came), tuple(gone))
 
     # -- which document a file is
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from workspace.entries import ImportEntry
 from workspace.errors import NotFound, WorkspaceError
 from workspace.kinds import Kind
 from workspace.records import Act, to_path
@@ -89,7 +90,7 @@ class GitRepository:
             actor=_decode(dated[1] if dated else author, encoding),
             ref=bytes.fromhex(id_.decode("ascii")),
             at=int(dated[2]) * 1_000_000 if dated else None,
-            detail={"message": text} if text != subject else {},
+            detail=ImportEntry(text if text != subject else "").detail(),
         )
         parent = None if id_ in self._shallow else _id(fields.get(b"parent"))
         tree = _id(fields.get(b"tree"))

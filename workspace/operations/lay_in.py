@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from workspace.entries import EvictEntry
 from workspace.errors import Conflicted, WorkspaceError
 from workspace.kinds import Kind
 from workspace.operations.history import History
@@ -190,7 +191,7 @@ class LayingIn:
             outside.save(done)
             gone = outside.evict(coverage.budget(work.store))
             if gone:
-                detail = {"evicted": [[row.operation, row.path, row.size] for row in gone[:200]]}
+                detail = EvictEntry(tuple((row.operation, row.path, row.size) for row in gone[:200])).detail()
                 work.record(Act(kind=Kind.EVICT, name=f"{len(gone):,} kept files", actor="wukong", detail=detail))
         outside.drop(gone)
         self.laid.outside = list(done)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from workspace.entries import BranchEntry
 from workspace.errors import WorkspaceError
 from workspace.kinds import Kind, Outcome
 from workspace.operations.history import History
@@ -203,7 +204,7 @@ class Opened(History):
         with self.store.transaction():
             fork = self.cursor if at is None else at
             branch = self.store.versions.add_branch(name, self.branch.id, fork)
-            detail = {"branch": branch.id, "parent": self.branch.id, "fork": fork}
+            detail = BranchEntry(branch.id, self.branch.id, fork).detail()
             self.record(replace(act, kind=Kind.BRANCH, name=name, detail=detail))
         return branch
 

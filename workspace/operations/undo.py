@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from workspace.entries import CaptureEntry, MergeEntry, UndoEntry, is_probable
 from workspace.errors import NotFound, WorkspaceError
 from workspace.kinds import Kind
-from workspace.operations.ancestry import PARENTS
 from workspace.operations.history import History
 from workspace.records import Change, Conflict, Edit, Operation, State, Version
 from workspace.store.merge import combine
@@ -99,7 +99,7 @@ def revert(history: History, operations: Collection[int]) -> UndoPlan:
     are stored.
     """
     made = _versions_of(history, operations)
-    unsure = {o for o in operations if history.operation(o).detail.get("attribution") == "probable"}
+    unsure = {o for o in operations if is_probable(history.operation(o))}
     edits: list[Edit] = []
     conflicts: list[Conflict] = []
     uncertain: list[Edit] = []
@@ -164,9 +164,9 @@ def undoable(history: History, session: str | None = None) -> Operation:
 def redoable(history: History, session: str | None = None) -> Operation:
     """The newest undo that is not redone. Raises NotFound."""
     journal, settled = history.store.journal, undone(history, history.cursor)
-    redone = {int(journal.operation(id_).detail.get("target", 0)) for id_ in journal.of_kind(Kind.REDO)}
+    redone = {UndoEntry.of(journal.operation(id_)).target for id_ in journal.of_kind(Kind.REDO)}
     for operation in _top_level(history, session):
-        if operation.kind == Kind.UNDO and operation.id not in redone and operation.detail.get("target") in settled:
+        if operation.kind == Kind.UNDO and operation.id not in redone and UndoEntry.of(operation).target in settled:
             return operation
     raise NotFound("There is nothing to redo.")
 
@@ -179,7 +179,7 @@ def undone(history: History, cursor: int) -> set[int]:
     gone: set[int] = set()
     for id_ in acts:
         operation = journal.operation(id_)
-        target = int(operation.detail.get("target", 0))
+        target = UndoEntry.of(operation).target
         if operation.kind == Kind.UNDO:
             targets[id_] = target
             gone.add(target)
@@ -191,7 +191,8 @@ def undone(history: History, cursor: int) -> set[int]:
 def family(history: History, operation: Operation) -> list[int]:
     """An operation with all that it caused, and a scan with what was seen live before it; ascending."""
     family_of = history.store.journal.family
-    return sorted({member for o in (operation.id, *operation.detail.get("claims", ())) for member in family_of(o)})
+    roots = (operation.id, *CaptureEntry.of(operation).claims)
+    return sorted({member for root in roots for member in family_of(root)})
 
 
 def unclaimed(history: History) -> list[int]:
@@ -199,8 +200,9 @@ def unclaimed(history: History) -> list[int]:
     found: list[int] = []
     for operation in _top_level(history, None):
         edited_here = edited(history, history.store.journal.family(operation.id))
-        seen_live = operation.kind == Kind.OUTSIDE and operation.detail.get("watched")
-        if operation.detail.get("first") or operation.kind == Kind.SCAN or (edited_here and not seen_live):
+        capture = CaptureEntry.of(operation)
+        seen_live = operation.kind == Kind.OUTSIDE and capture.watched
+        if capture.first or operation.kind == Kind.SCAN or (edited_here and not seen_live):
             break
         if edited_here:
             found.append(operation.id)
@@ -231,11 +233,11 @@ def _top_level(history: History, session: str | None) -> Iterable[Operation]:
 
 
 def _is_act(operation: Operation) -> bool:
-    return operation.kind not in RECORDS or PARENTS in operation.detail
+    return operation.kind not in RECORDS or bool(MergeEntry.of(operation).parents)
 
 
 def _edits(history: History, operation: Operation) -> bool:
-    if operation.kind == Kind.SCAN and operation.detail.get("first"):
+    if operation.kind == Kind.SCAN and CaptureEntry.of(operation).first:
         return False  # it only began to keep what was there
     if operation.kind == Kind.PROMPT:
         return True  # also one that edited nothing is taken back, out of the conversation

@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from workspace.entries import CaptureEntry, MergeEntry, RevertEntry, UndoEntry
 from workspace.errors import Changed, Conflicted, NeedsConsent, NotFound, WorkspaceError
 from workspace.kinds import Kind
 from workspace.operations import branch_merge, undo
-from workspace.operations.ancestry import PARENTS, Ancestry
+from workspace.operations.ancestry import Ancestry
 from workspace.operations.branch_merge import BranchMerge
 from workspace.operations.opened import Opened
 from workspace.operations.undo import Touch, UndoPlan
@@ -173,8 +174,8 @@ class Workspace(Opened):
                 if plan.uncertain and not consent:
                     paths = ", ".join(edit.path for edit in plan.uncertain)
                     raise NeedsConsent(f"Someone else may have edited {paths} meanwhile; add --yes to revert it.")
-                detail = {"reverts": sorted(operations)} if "target" not in act.detail else {}
-                act = replace(act, detail={**detail, **act.detail})
+                if not UndoEntry.of(act).target:
+                    act = act.saying(RevertEntry(tuple(sorted(operations))))
                 made = self._take_back(plan, act, "reverted")
                 if plan.outside and self.copy is not None:
                     operation = made[0].operation if made else self.record(act)
@@ -260,7 +261,7 @@ class Workspace(Opened):
             raise WorkspaceError(f"Branch {self.branch.name} has no folder here; `wukong checkout` gives it one.")
         claims = undo.unclaimed(self) if act.kind == Kind.SCAN else []
         if claims:
-            act = replace(act, detail={**act.detail, "claims": claims})
+            act = act.saying(CaptureEntry(claims=tuple(claims)))
         scanned = self.copy.scan(act)
         if claims and scanned.operation is None:
             scanned = replace(scanned, operation=self.record(act))
@@ -296,8 +297,7 @@ class Workspace(Opened):
                     return None
                 self._check_expected(planned.plan, expect)
                 _refuse_conflicts(planned.plan, "merged")
-                detail = {**act.detail, PARENTS: [list(point) for point in planned.parents]}
-                act = replace(act, kind=Kind.MERGE, detail=detail)
+                act = replace(act.saying(MergeEntry(planned.parents)), kind=Kind.MERGE)
                 entry = self.store.journal.next_id()
                 self._on.commit(act, planned.plan.edits)
         return self.operation(entry)
@@ -329,8 +329,7 @@ class Workspace(Opened):
     # -- inside
 
     def _revert_one(self, target: int, session: str | None, act: Act, expect: str | None) -> Operation:
-        detail = {**act.detail, "target": target}
-        act = replace(act, session=session or act.session, detail=detail)
+        act = replace(act.saying(UndoEntry(target)), session=session or act.session)
         before = self.cursor
         made = self.revert([target], act=act, consent=True, expect=expect)
         if made:

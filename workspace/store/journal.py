@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from workspace.entries import dated
 from workspace.errors import Damaged, NotFound
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT, Act, Entry, Operation, Usage
@@ -369,8 +370,9 @@ class Journal:
             ).fetchone()
             last = self._entry(row) if row else first
         ended = first.phase == INSTANT or last.phase == ENDED
-        detail: Mapping[str, Any] = {**first.detail, **last.detail}
-        started = detail.get("dated", first.time)
+        detail = {**first.detail, **last.detail}
+        happened = dated(first)
+        started = first.time if happened is None else happened
         return Operation(
             id=first.id, last=last.id, kind=first.kind, name=first.name, actor=first.actor,
             session=first.session, parent=first.parent, branch=first.branch, step=first.step,
@@ -427,7 +429,7 @@ def pages(journal: Journal, size: int = 1000) -> Iterator[Entry]:
             yield entry
 
 
-def _unpacked(entry: int, packed: str | None) -> dict[str, Any]:
+def _unpacked(entry: int, packed: str | None) -> dict[str, object]:
     """An entry's detail. Raises Damaged where it is not the JSON object that was written."""
     if not packed:
         return {}

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from workspace.entries import CaptureEntry
 from workspace.errors import Conflicted as Conflicted
 from workspace.errors import WorkspaceError
 from workspace.kinds import Kind
@@ -29,7 +30,7 @@ from workspace.working_copy.snapshot import same_content
 from workspace.working_copy.stat_table import Placed, StatTable
 
 OUTSIDE = Act(kind=Kind.OUTSIDE, name="outside edit", actor="outside")
-WATCHED = replace(OUTSIDE, detail={"watched": True})
+WATCHED = replace(OUTSIDE, detail=CaptureEntry(watched=True).detail())
 """What was seen while nothing of ours looked for it: the next scan by a person may claim it."""
 MERGE = Act(kind=Kind.MERGE, name="merge with an outside edit", actor="wukong")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from workspace.entries import CaptureEntry, Passed
 from workspace.records import to_path
 from workspace.store.store import Store
 from workspace.working_copy.ignore import DEFAULT_CACHES, Caches
@@ -23,28 +23,22 @@ def at(store: Store, branch: int, cursor: int) -> list[Skipped]:
     return [Skipped(to_path(name), reason, size) for name, reason, size in rows.fetchall()]
 
 
-def changes(store: Store, branch: int, skipped: Sequence[Skipped]) -> dict[str, Any]:
+def changes(store: Store, branch: int, skipped: Sequence[Skipped]) -> CaptureEntry:
     """What a scan found passed over that differs from the last one: for its entry's detail."""
     before = {s.path: s for s in at(store, branch, store.journal.last())}
     now = {s.path: s for s in skipped}
-    out: dict[str, Any] = {}
-    came = [[s.path, s.reason, s.bytes] for path, s in sorted(now.items()) if _other(before.get(path), s)]
-    gone = sorted(before.keys() - now.keys())
-    if came:
-        out["skipped"] = came
-    if gone:
-        out["covered"] = gone
-    return out
+    came = [Passed(s.path, s.reason, s.bytes) for path, s in sorted(now.items()) if _other(before.get(path), s)]
+    return CaptureEntry(tuple(came), tuple(sorted(before.keys() - now.keys())))
 
 
-def apply(store: Store, branch: int, entry: int, change: dict[str, Any]) -> None:
-    """Bring the coverage table up to an entry whose detail says what changed."""
-    for path in [*(row[0] for row in change.get("skipped", ())), *change.get("covered", ())]:
+def apply(store: Store, branch: int, entry: int, change: CaptureEntry) -> None:
+    """Bring the coverage table up to an entry that says what changed."""
+    for path in [*(row.path for row in change.skipped), *change.covered]:
         store.db.execute(
             "UPDATE coverage SET until = ? WHERE branch = ? AND path = ? AND until IS NULL",
             (entry, branch, store.versions.path_id(path)),
         )
-    for path, reason, size in change.get("skipped", ()):
+    for path, reason, size in change.skipped:
         store.db.execute(
             "INSERT INTO coverage (path, branch, since, reason, bytes) VALUES (?,?,?,?,?)",
             (store.versions.path_id(path), branch, entry, reason, size),
@@ -119,12 +113,11 @@ def replay(store: Store) -> set[Row]:
     out: set[Row] = set()
     open_: dict[tuple[int, str], tuple[int, str, int | None]] = {}
     for entry, branch, packed in rows:
-        detail = json.loads(packed)
-        came = detail.get("skipped", ())
-        for path in [*(row[0] for row in came), *detail.get("covered", ())]:
+        change = CaptureEntry.read(json.loads(packed))
+        for path in [*(row.path for row in change.skipped), *change.covered]:
             if (before := open_.pop((branch, path), None)) is not None:
                 out.add((branch, path, before[0], entry, *before[1:]))
-        for path, reason, size in came:
+        for path, reason, size in change.skipped:
             open_[branch, path] = (entry, reason, size)
     out.update((branch, path, since, None, why, size) for (branch, path), (since, why, size) in open_.items())
     return out

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from workspace.entries import ConflictEntry
 from workspace.kinds import Kind, Outcome
 from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.working_copy.checkout import OUTSIDE, Checkout
@@ -75,9 +76,9 @@ class Recovery(Checkout):
         """While recovering: record conflicts with the edit that they are about, in its transaction."""
         if self._told is None or not conflicts:
             return
-        rows = [[conflict.path, conflict.line, conflict.reason] for conflict in conflicts]
+        rows = tuple((conflict.path, conflict.line, conflict.reason) for conflict in conflicts)
         self._store.record(
-            replace(CONFLICT, detail={"conflicts": rows}), branch=self._branch, outcome=Outcome.CONFLICT
+            replace(CONFLICT, detail=ConflictEntry(rows).detail()), branch=self._branch, outcome=Outcome.CONFLICT
         )
         self._told += conflicts
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from workspace.entries import CaptureEntry
 from workspace.errors import WorkspaceError
 from workspace.kinds import Outcome
 from workspace.records import INSTANT, Act, Conflict, Edit, State, Usage, Version
@@ -184,14 +185,14 @@ class WorkingCopy(Folder):
         entry = None
         with self.repository.acting():
             found = snapshot.compare(self.store, self.table, self.files, seen, self.branch, checked)
-            change = coverage.changes(self.store, self.branch, found.skipped) if within is None else {}
-            if found.edits or change or operation is not None:
+            change = coverage.changes(self.store, self.branch, found.skipped) if within is None else CaptureEntry()
+            if found.edits or change.covers or operation is not None:
                 if self.store.journal.last() == 0:
-                    change["first"] = True
+                    change = replace(change, first=True)
                 entry = self.store.journal.next_id()
                 made, conflicts = self.checkout.record_outside(
                     [edit for edit, _ in found.edits],
-                    replace(act, detail={**act.detail, **change}),
+                    act.saying(change),
                     phase=phase, operation=operation, outcome=outcome, usage=usage, payload=payload,
                 )  # fmt: skip
                 coverage.apply(self.store, self.branch, entry, change)

@@ -20,14 +20,15 @@ def lessons(place: Place, as_json: bool) -> None:
         known = every(history)
         if as_json:
             for lesson in known:
-                emit({"operation": lesson.operation, "step": lesson.step, "why": lesson.why, "tried": lesson.tried,
-                      "diff": lesson.diff, "tokens": lesson.tokens, "estimated": lesson.estimated})  # fmt: skip
+                emit({"operation": lesson.operation, "step": lesson.told.step, "why": lesson.told.why,
+                      "tried": lesson.told.tried, "diff": lesson.told.diff, "tokens": lesson.told.tokens,
+                      "estimated": lesson.told.estimated})  # fmt: skip
             return
         for lesson in reversed(known):
             columns(
                 (f"op:{lesson.operation:<7}", ACCENT),
-                f"{date_and_time(history.operation(lesson.operation).started)}  {lesson.step}",
+                f"{date_and_time(history.operation(lesson.operation).started)}  {lesson.told.step}",
             )
-            say(f"           {lesson.why}", dim=True)
+            say(f"           {lesson.told.why}", dim=True)
         if not known:
             say("No lessons yet: a step whose check fails leaves one.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime.host.acts import made_by
 from workspace import History, Operation, Skipped, Version
+from workspace.entries import CapabilityEntry, said
 from workspace.kinds import Kind
 from workspace.working_copy.outside import outside_of
 from wukong_tui.cli.common import stamp
@@ -16,10 +17,9 @@ def reason(history: History, operation: Operation) -> str | None:
     """Why an operation did not end well, as far as anybody said; of a command its output is no reason."""
     if not operation.failed:
         return None
-    for key in ("error", "why", "reason"):
-        if isinstance(said := operation.detail.get(key), str) and said:
-            return said
-    if operation.kind != Kind.CAPABILITY or operation.detail.get("capability") in ("run", "program"):
+    if text := said(operation):
+        return text
+    if operation.kind != Kind.CAPABILITY or CapabilityEntry.of(operation).capability in ("run", "program"):
         return None
     payload = history.store.journal.entry(operation.last).payload
     if payload is None or operation.last == operation.id:

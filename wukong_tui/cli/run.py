@@ -13,6 +13,7 @@ from runtime.protocol import Advanced, Delta
 from runtime.usage import meter
 from workspace import WorkspaceError
 from workspace.amounts import in_words, usd
+from workspace.entries import PromptEntry
 from workspace.kinds import Outcome
 from workspace.operations.addresses import resolve
 from workspace.operations.workspace import check_not_too_wide
@@ -143,10 +144,10 @@ def _say_end(watch: RunPrinter) -> None:
     operation = history.operation(watch.prompt)
     if watch.as_json:
         emit({"event": "end", "session": watch.session, "operation": watch.prompt, "outcome": watch.outcome,
-              "tokens": total.record(), "error": operation.detail.get("error")})  # fmt: skip
+              "tokens": total.record(), "error": PromptEntry.of(operation).error or None})  # fmt: skip
         return
-    if error := operation.detail.get("error"):
-        note(str(error))
+    if error := PromptEntry.of(operation).error:
+        note(error)
     cost = f", {usd(total)}" if total.calls and not total.unpriced else ""
     spent = f"{in_words(total)} tokens{cost}"
     say(f"{watch.session} op:{watch.prompt} {watch.outcome}: {spent}; {_taken_back(watch)}.", dim=True)

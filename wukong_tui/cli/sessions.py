@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from runtime.usage import meter
 from workspace import History
 from workspace.amounts import date_and_time, plural
+from workspace.entries import SessionEntry
 from workspace.kinds import Kind
 from wukong_tui.cli.common import ACCENT, cell, columns, emit, json_option, say, stamp
 from wukong_tui.cli.place import Place
@@ -41,6 +43,7 @@ def sessions(place: Place, as_json: bool) -> None:
 def _session_row(history: History, id_: int) -> dict[str, Any]:
     journal = history.store.journal
     operation = journal.operation(id_)
+    begun = SessionEntry.of(operation)
     name = operation.session or ""
     prompts = journal.of_kind(Kind.PROMPT, session=name)
     newest = journal.operation(prompts[-1]) if prompts else operation
@@ -48,13 +51,13 @@ def _session_row(history: History, id_: int) -> dict[str, Any]:
     total = meter.total(meter.calls(history, session=name))
     return {
         "session": name,
-        "model": operation.detail.get("model", "?"),
-        "mode": operation.detail.get("mode"),
+        "model": begun.model or "?",
+        "mode": begun.mode,
         "prompts": len(prompts),
         "title": first,
         "started": stamp(operation.started),
         "last": stamp(newest.ended or newest.started),
         "outcome": newest.outcome if prompts else None,
-        "fork": operation.detail.get("fork"),
+        "fork": asdict(begun.fork) if begun.fork else None,
         "tokens": total.record(),
     }

@@ -9,6 +9,7 @@ import click
 from runtime.host.acts import label
 from workspace import History, Operation
 from workspace.amounts import date_and_time, plural
+from workspace.entries import ImportEntry
 from workspace.visible import visible
 from workspace.working_copy.outside import UNKEPT, named_in_parts, outside_of
 from wukong_tui.cli import records
@@ -54,7 +55,7 @@ def _show_operation(history: History, operation: Operation, as_json: bool) -> No
     say(f"by {operation.actor or 'nobody named'}, {date_and_time(operation.started)}{cause}, {outcome}", dim=True)
     if why := records.reason(history, operation):
         say(why, lines=True)
-    if isinstance(message := operation.detail.get("message"), str):
+    if message := ImportEntry.of(operation).message:
         say(message.rstrip("\n"), lines=True)
     for pair in pairs_of_operation(history, operation.id):
         print_pair(pair)

@@ -10,6 +10,7 @@ import click
 from runtime.host.acts import label
 from runtime.protocol import Delta
 from workspace import History, Operation
+from workspace.entries import CapabilityEntry
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT
 from workspace.visible import visible
@@ -73,7 +74,10 @@ class RunPrinter:
                 click.echo()
                 self.open_text = None
             return
-        if operation.kind in (Kind.PROMPT, Kind.SESSION, Kind.NOTE) or operation.detail.get("capability") == "plan":
+        if (
+            operation.kind in (Kind.PROMPT, Kind.SESSION, Kind.NOTE)
+            or CapabilityEntry.of(operation).capability == "plan"
+        ):
             return
         changed = "".join(f"  {v.path}@{v.number}" for v in versions[:3]) + (" …" if len(versions) > 3 else "")
         named = (operation.name or "") if operation.kind == Kind.CAPABILITY else label(operation)

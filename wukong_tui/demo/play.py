@@ -10,6 +10,7 @@ from runtime import protocol
 from runtime.host.client import Client
 from runtime.usage import meter
 from workspace import History, WorkspaceError
+from workspace.entries import CapabilityEntry
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT
 from wukong_tui.demo import floor
@@ -97,6 +98,6 @@ def _counted(history: History) -> tuple[int, int, int]:
     while page := history.store.journal.entries(after=at, limit=_PAGE):
         versions += len(history.store.versions.of_entries(page[0].id, page[-1].id))
         operations += sum(entry.phase in (INSTANT, BEGUN) for entry in page)
-        bare += sum(entry.phase != ENDED and entry.detail.get("sandbox") is False for entry in page)
+        bare += sum(entry.phase != ENDED and not CapabilityEntry.of(entry).sandbox for entry in page)
         at = page[-1].id
     return operations, versions, bare

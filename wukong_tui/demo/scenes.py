@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workspace import History, Operation
+from workspace.entries import CapabilityEntry
 from workspace.kinds import Kind, Outcome
 
 BANNER = "REHEARSAL: replies scripted, work real"
@@ -74,5 +75,5 @@ def _name(history: History, session: str | None, cursor: int) -> str:
     if attempt.attempt == 1:
         return "first"
     begun = (journal.entry(id_) for id_ in journal.children(attempt.id) if id_ <= cursor)
-    running = any(entry.detail.get("capability") == "program" for entry in begun)
+    running = any(CapabilityEntry.of(entry).capability == "program" for entry in begun)
     return "second" if running else "lesson"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runtime.usage.ledger import Ledger
 from widgets.pane import Need, Page, Pane
 from workspace import History, Operation, WorkspaceError
+from workspace.entries import ApprovalEntry, CapabilityEntry
 from workspace.kinds import Kind
 from wukong_tui.frames import cursor_moves
 from wukong_tui.frames.cursor_moves import Target
@@ -146,7 +147,7 @@ def followed(history: History, cursor: int, document: int | None, *, live: bool)
     if document in {d for d, e in recent if e == entry}:
         return document
     loop = journal.entry(entry).parent
-    if loop is None or journal.entry(loop).detail.get("capability") != "program":
+    if loop is None or CapabilityEntry.of(journal.entry(loop)).capability != "program":
         return newest_document
     same = Counter(d for d, e in recent if journal.entry(e).parent == loop)
     return max(same, key=lambda d: (same[d], d == document))
@@ -167,7 +168,7 @@ def approvals(history: History, since: int) -> list[Approval]:
         operation = journal.operation(at)
         if operation.ended is None:
             arguments = _arguments(history, operation)
-            effects = tuple(map(str, operation.detail.get("effects", ())))
+            effects = ApprovalEntry.of(operation).effects
             found.append(Approval(at, operation.session or "", operation.name or "", arguments, effects))
     return found
 

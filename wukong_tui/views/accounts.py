@@ -5,11 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from runtime.host.acts import label
-from runtime.planning import plan
 from runtime.usage import meter
 from widgets.why import Account, Cause, Decision, Fate, Made, Tokens
 from workspace import History, Operation, Version
 from workspace.amounts import ago, in_words
+from workspace.entries import (
+    ApprovalEntry,
+    AttemptEntry,
+    CapabilityEntry,
+    CaptureEntry,
+    LessonEntry,
+    PlanEntry,
+    RevertEntry,
+    UndoEntry,
+    is_probable,
+)
 from workspace.kinds import Kind, Outcome
 from workspace.operations.blame import Run, swapped, through
 from workspace.operations.undo import undone
@@ -74,8 +84,8 @@ class Accounts:
     def targets(self, operation: Operation) -> set[int]:
         """What a revert or undo took out, or what a redo brought again; nothing for any other act."""
         if operation.kind == Kind.REVERT:
-            return {int(id_) for id_ in operation.detail.get("reverts", ())}
-        if operation.kind in (Kind.UNDO, Kind.REDO) and (target := int(operation.detail.get("target", 0))):
+            return set(RevertEntry.of(operation).reverts)
+        if operation.kind in (Kind.UNDO, Kind.REDO) and (target := UndoEntry.of(operation).target):
             return {target} if operation.kind == Kind.UNDO else self.targets(self._operation(target))
         return set()
 
@@ -89,7 +99,7 @@ class Accounts:
             return Cause(
                 "attempt", operation.id, operation.name or "", who, clock, step=operation.step,
                 attempt=operation.attempt, check=self._check(operation), outcome=operation.outcome,
-                why=str(operation.detail.get("why", "")),
+                why=AttemptEntry.of(operation).why,
             )  # fmt: skip
         times = len(self._journal.children(operation.id))
         return Cause("loop" if times else "call", operation.id, _label(operation), who, clock, max(1, times))
@@ -99,13 +109,9 @@ class Accounts:
         plans = self._journal.of_kind(Kind.PLAN, attempt.id, session=attempt.session)
         if not plans or attempt.step is None:
             return ""
-        steps = self._operation(plans[-1]).detail.get("steps", ())
-        if not 1 <= attempt.step <= len(steps) or not isinstance(check := steps[attempt.step - 1].get("check"), dict):
-            return ""
-        try:
-            return str(plan.Check(**check))
-        except TypeError:  # a plan of a newer program
-            return ""
+        steps = PlanEntry.of(self._operation(plans[-1])).steps
+        check = steps[attempt.step - 1].check if 1 <= attempt.step <= len(steps) else None
+        return str(check) if check is not None else ""
 
     def _decision(self, chain: list[Operation]) -> Decision | None:
         """The nearest recorded decision, and the person who gave it, if one was asked."""
@@ -122,13 +128,13 @@ class Accounts:
         return Decision(text, short_name(approval.actor), at, approval.id)
 
     def _approval(self, decided: Operation) -> Operation | None:
-        name = decided.detail.get("capability")
+        name = CapabilityEntry.of(decided).capability
         whole = decided.decision == "allowed: allowed for this session"
         for id_ in reversed(self._journal.of_kind(Kind.APPROVAL, decided.id, session=decided.session)):
             approval = self._operation(id_)
             if approval.name != name or approval.outcome != Outcome.DONE:
                 continue
-            if whole and approval.detail.get("allow") != "session":
+            if whole and ApprovalEntry.of(approval).allow != "session":
                 continue
             if not whole and approval.parent != decided.parent:
                 continue
@@ -183,7 +189,7 @@ class Accounts:
         if attempt.outcome == Outcome.VERIFIED:
             return [Fate("verified", f"{name} was verified", attempt.id)]
         if attempt.outcome == Outcome.FAILED:
-            why = attempt.detail.get("why")
+            why = AttemptEntry.of(attempt).why
             return [Fate("failed", f"{name} failed" + (f": {why}" if why else ""), attempt.id)]
         return []
 
@@ -192,12 +198,12 @@ class Accounts:
         newest = self._look.newest
         out = []
         for id_ in self._journal.of_kind(Kind.LESSON, newest):
-            if self._operation(id_).detail.get("attempt_operation") != attempt.id:
+            if LessonEntry.of(self._operation(id_)).attempt_operation != attempt.id:
                 continue
             out.append(Fate("lesson", "its lesson is kept", id_))
             for later in self._journal.of_kind(Kind.ATTEMPT, newest):
                 given = self._operation(later)
-                if id_ in given.detail.get("lessons", ()):
+                if id_ in AttemptEntry.of(given).lessons:
                     ended = given.outcome or "at work"
                     text = f"lesson used by attempt {given.attempt} of step {given.step}, {ended}"
                     out.append(Fate("used", text, later))
@@ -240,37 +246,37 @@ class Accounts:
 
     def _note(self, operation: Operation, source: Version | None) -> str:
         """What kind of act it was, where that has to be said."""
-        kind, detail = operation.kind, operation.detail
-        if kind == "scan" and detail.get("first"):
+        kind, capture = operation.kind, CaptureEntry.of(operation)
+        if kind == Kind.SCAN and capture.first:
             return "It was there when the history began."
-        if kind in ("scan", "outside"):
-            how = "seen live" if detail.get("watched") else "recorded by a scan"
+        if kind in (Kind.SCAN, Kind.OUTSIDE):
+            how = "seen live" if capture.watched else "recorded by a scan"
             return f"Edited outside, {how}."
-        if kind == "import":
+        if kind == Kind.IMPORT:
             commit = operation.ref.hex()[:10] if operation.ref else "unknown"
             return f"Imported from git, commit {commit}."
-        if kind == "merge":
+        if kind == Kind.MERGE:
             return "A merge of two lines of versions."
-        if kind == "restore":
+        if kind == Kind.RESTORE:
             return (
                 f"Brought back by a restore: again as in @{source.number:,}."
                 if source
                 else "Brought back by a restore."
             )
-        if kind in ("revert", "undo", "redo"):
+        if kind in (Kind.REVERT, Kind.UNDO, Kind.REDO):
             return self._taking(operation)
-        if detail.get("attribution") == "probable":
+        if is_probable(operation):
             return "Changed while this command ran; somebody else may have done it."
         return ""
 
     def _taking(self, operation: Operation) -> str:
-        verb = {"revert": "Taken out by a revert", "undo": "Taken back by an undo"}.get(
+        verb = {Kind.REVERT: "Taken out by a revert", Kind.UNDO: "Taken back by an undo"}.get(
             operation.kind, "Done again by a redo"
         )
         about = [self._operation(id_) for id_ in sorted(self.targets(operation))]
         failed = next((at for at in about if at.kind == Kind.ATTEMPT and at.outcome == Outcome.FAILED), None)
         if failed is not None:
-            why = failed.detail.get("why")
+            why = AttemptEntry.of(failed).why
             said = f"Attempt {failed.attempt} of step {failed.step} failed and was taken back"
             return f"{said}: {why}" if why else f"{said}."
         names = ", ".join(f"op:{at.id:,} {_label(at)}" for at in about[:3]) + (" and more" if len(about) > 3 else "")

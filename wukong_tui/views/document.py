@@ -11,6 +11,7 @@ from widgets.diffing import Layout, changes
 from widgets.document import DocumentNeed, DocumentPage, Row, text_width
 from workspace import History, Operation, Version, WorkspaceError
 from workspace.amounts import age, time_of_day
+from workspace.entries import dated
 from workspace.kinds import Kind
 from workspace.store.lines import Hunk, is_binary
 from wukong_tui.views import Look
@@ -96,7 +97,7 @@ class DocumentView:
         try:
             operation = self._operation(history, version.operation)
             made = operation.started
-            if version.entry != version.operation and "dated" not in operation.detail:
+            if version.entry != version.operation and dated(operation) is None:
                 made = history.store.journal.entry(version.entry).time
             cause = self._cause(history, version, operation)
         except WorkspaceError:

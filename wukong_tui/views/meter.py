@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from runtime.usage.ledger import Ledger
 from widgets.meter import MeterNeed, MeterPage, Row, Share
 from workspace import History, Operation
+from workspace.entries import PlanEntry
 from workspace.kinds import Kind
 from workspace.totals import NOTHING, Total
 from wukong_tui.views import Look
@@ -77,10 +76,8 @@ class MeterView:
         if plan not in self._titles:
             if len(self._titles) >= KEPT:
                 self._titles.clear()
-            steps: list[dict[str, Any]] = []
-            if plan:
-                steps = list(history.store.journal.entry(plan).detail.get("steps", ()))
-            self._titles[plan] = tuple(str(step.get("title", "")) for step in steps)
+            steps = PlanEntry.of(history.store.journal.entry(plan)).steps if plan else ()
+            self._titles[plan] = tuple(step.title for step in steps)
         return self._titles[plan]
 
     # -- rows

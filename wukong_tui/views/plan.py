@@ -8,6 +8,7 @@ from runtime.planning import plan
 from runtime.usage.ledger import Ledger
 from widgets.plan import AttemptRow, PlanNeed, PlanPage, StepRow
 from workspace import History
+from workspace.entries import AttemptEntry
 from workspace.kinds import Outcome
 from workspace.totals import NOTHING
 from wukong_tui.views import Look
@@ -90,7 +91,7 @@ class PlanView:
             lessons.append(f"lesson of {number}" if number else f"lesson op:{lesson}")
         why = ""
         if attempt.outcome == Outcome.FAILED:
-            why = str(history.store.journal.operation(id_, cursor).detail.get("why", ""))
+            why = AttemptEntry.of(history.store.journal.operation(id_, cursor)).why
         reverted = ledger.is_reverted(id_, cursor)
         return AttemptRow(
             id_, attempt.number, attempt.outcome, why, reverted=reverted, lessons=tuple(lessons)

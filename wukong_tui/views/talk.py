@@ -13,6 +13,15 @@ from runtime.models.names import spoken
 from widgets.talk import TalkNeed, TalkPage
 from widgets.talk_items import FOLDS, Details, Item, ItemKind, Touched, estimate
 from workspace import Entry, History
+from workspace.entries import (
+    ApprovalEntry,
+    AttemptEntry,
+    CapabilityEntry,
+    ModelEntry,
+    PromptEntry,
+    SessionEntry,
+    UndoEntry,
+)
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, PART
 from wukong_tui.views import Look
@@ -99,7 +108,7 @@ class TalkView:
             self._items.move_to_end(key)
             return self._items[key]
         made = _make(history, kind, entry, end, cursor)
-        if made is not None and kind == "call" and entry.detail.get("capability") == "program":
+        if made is not None and kind == "call" and CapabilityEntry.of(entry).capability == "program":
             made = self._counted(history, made, cursor, over=over)
         if over:
             self._items[key] = made
@@ -153,7 +162,7 @@ class TalkView:
         targets: dict[int, int] = {}
         gone: set[int] = set()
         for entry in self._taken:
-            target = int(entry.detail.get("target", 0))
+            target = UndoEntry.of(entry).target
             if entry.id > cursor:
                 break
             if entry.kind == Kind.UNDO:
@@ -182,7 +191,7 @@ class TalkView:
         """Its model, and what it may do without asking."""
         newest = history.store.journal.of_kinds((Kind.SETTINGS,), after=begun.id, upto=cursor, session=session)
         now = newest[-1] if newest else begun
-        return " · ".join(part for part in (spoken(now.name or ""), str(now.detail.get("mode", ""))) if part)
+        return " · ".join(part for part in (spoken(now.name or ""), SessionEntry.of(now).mode or "") if part)
 
     def _place(self, history: History, begun: int, cursor: int) -> tuple[int, int]:
         known = self._sessions
@@ -271,7 +280,7 @@ class _Walk:
         """What others took back of this session."""
         return [
             entry for entry in self.view.taken(after, upto)
-            if entry.session != self.session and self._is_ours(int(entry.detail.get("target", 0)))
+            if entry.session != self.session and self._is_ours(UndoEntry.of(entry).target)
         ]  # fmt: skip
 
     def _is_ours(self, target: int) -> bool:
@@ -280,7 +289,7 @@ class _Walk:
         journal = self.history.store.journal
         entry = journal.entry(target)
         if entry.session != self.session and entry.kind == Kind.UNDO:
-            entry = journal.entry(int(entry.detail.get("target", 0)) or target)
+            entry = journal.entry(UndoEntry.of(entry).target or target)
         return entry.session == self.session
 
     def _item(self, entry: Entry, end: Entry | None = None) -> Item | None:
@@ -317,33 +326,31 @@ def _make(history: History, kind: ItemKind, entry: Entry, end: Entry | None, cur
     over = end is not None and end.phase != PART
     outcome = ((end.outcome if end is not None else None) or Outcome.DONE) if over else None
     item = Item(entry.id, entry.id, kind, entry.name or entry.kind, entry.time, outcome)
-    detail = {**entry.detail, **(end.detail if over and end is not None else {})}
+    last = end if over and end is not None else entry
     if kind == "prompt":
         text, cut = _payload(history, entry, LONGEST)
         return replace(item, text=text, cut=cut)
     if kind == "reply":
-        return _reply(history, item, end, str(detail.get("error", "")))
+        return _reply(history, item, end, ModelEntry.of(last).error)
     if kind == "call":
-        if entry.detail.get("capability") == "plan" and (outcome is None or outcome.well):
+        if CapabilityEntry.of(entry).capability == "plan" and (outcome is None or outcome.well):
             return None  # the plan and its attempts have rows of their own
         return _call(history, item, entry, end, cursor)
     if kind == "approval":
-        return replace(item, text=_asking(history, entry), said=_decided(detail, outcome))
+        return replace(item, text=_asking(history, entry), said=_decided(ApprovalEntry.of(last), outcome))
     if kind == "attempt":
         step = f"step {entry.step}" if entry.step is not None else "attempt"
         tries = f", attempt {entry.attempt}" if entry.attempt is not None else ""
-        return replace(item, text=f"{step}{tries}: {entry.name or ''}", said=str(detail.get("why", "")))
+        return replace(item, text=f"{step}{tries}: {entry.name or ''}", said=AttemptEntry.of(last).why)
     if kind == "lesson":
         return replace(item, text=f"lesson: {entry.name or ''}")
     if kind == "plan":
         return replace(item, text="plan of 1 step" if entry.name == "1 steps" else f"plan of {entry.name or ''}")
     if kind == "session":
         word = "began" if entry.kind == Kind.SESSION else "goes on"
-        fork = entry.detail.get("fork")
-        more = f" from {fork.get('session')}" if isinstance(fork, dict) else ""
-        return replace(
-            item, text=" · ".join(filter(None, (word + more, spoken(entry.name or ""), detail.get("mode"))))
-        )
+        said = SessionEntry.of(entry)
+        more = f" from {said.fork.session}" if said.fork else ""
+        return replace(item, text=" · ".join(filter(None, (word + more, spoken(entry.name or ""), said.mode))))
     if kind == "taken":
         return replace(item, text=_taken(entry), touched=_touched(history, entry.id, cursor))
     return item
@@ -387,7 +394,7 @@ def _outcome(entry: Entry) -> Item | None:
     if entry.outcome is None or entry.outcome.well:
         return None
     text = _ENDED_AS.get(entry.outcome, f"this prompt ended as {entry.outcome}")
-    said = str(entry.detail.get("error", ""))
+    said = PromptEntry.of(entry).error
     return Item(entry.id, entry.operation, "outcome", text, entry.time, entry.outcome, said=said)
 
 
@@ -406,14 +413,13 @@ def _asking(history: History, entry: Entry) -> str:
     return " ".join(f"asked to {entry.name or ''} {said.strip().splitlines()[0] if said.strip() else ''}".split())
 
 
-def _decided(detail: dict[str, object], outcome: Outcome | None) -> str:
+def _decided(answer: ApprovalEntry, outcome: Outcome | None) -> str:
     if outcome is None:
         return "waits for you"
-    allow, reason = detail.get("allow"), detail.get("reason")
-    word = {"no": "not allowed", "session": "allowed from now on"}.get(str(allow), "allowed")
-    if allow is None:
+    word = {"no": "not allowed", "session": "allowed from now on"}.get(answer.allow or "", "allowed")
+    if answer.allow is None:
         word = outcome
-    return f"{word}: {reason}" if reason else word
+    return f"{word}: {answer.reason}" if answer.reason else word
 
 
 def _taken(entry: Entry) -> str:
