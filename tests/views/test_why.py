@@ -178,7 +178,7 @@ async def test_an_attempt_of_a_real_session_is_told_with_its_approval(folder: Pa
         def person(_: Any) -> None:
             import asyncio
 
-            for asked in desk._asked():
+            for asked in desk.approvals.listing():
                 if asked["approval"] not in answered:
                     answered.add(asked["approval"])
                     tasks.append(asyncio.ensure_future(desk.handle(Answer(asked["approval"], "once"))))
