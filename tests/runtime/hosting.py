@@ -53,7 +53,7 @@ class Place:
         return Path(self._record.socket)
 
     @property
-    def _record(self) -> endpoint.Record:
+    def _record(self) -> endpoint.Announcement:
         record = endpoint.announced(self.store)
         assert record is not None
         return record
