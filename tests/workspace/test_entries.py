@@ -22,6 +22,7 @@ from workspace.entries import (
     LessonText,
     MergeEntry,
     ModelEntry,
+    OutsideEntry,
     Passed,
     PlanEntry,
     PlannedStep,
@@ -49,6 +50,12 @@ RECORDED: list[tuple[str, dict[str, Any], Any]] = [
     ("outside", {"watched": True}, CaptureEntry(watched=True)),
     ("import", {"message": "Mend it\n\nAt length."}, ImportEntry("Mend it\n\nAt length.")),
     ("merge", {"parents": [[1, 20], [2, 19]]}, MergeEntry(((1, 20), (2, 19)))),
+    (
+        "capability",
+        {"outside": [[".env", "edited", "secret"]], "caches": ["a.pyc"], "refused": [".git/config"],
+         "counts": {"outside": 1, "caches": 201, "refused": 1}},
+        OutsideEntry(((".env", "edited", "secret"),), ("a.pyc",), (".git/config",), (1, 201, 1)),
+    ),
     ("undo", {"target": 7}, UndoEntry(7)),
     ("revert", {"reverts": [3, 9]}, RevertEntry((3, 9))),
     (

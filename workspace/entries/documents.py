@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -97,6 +98,39 @@ class ConflictEntry(Record):
     """Conflicts that nobody was there to be told of: path, line, reason."""
 
     conflicts: tuple[tuple[str, int | None, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideEntry(Record):
+    """What an operation changed that no version holds; of long lists the beginning, and their lengths."""
+
+    outside: tuple[tuple[str, str, str], ...] = ()
+    """Paths with what was done to them, and why no version holds it."""
+    caches: tuple[str, ...] = ()
+    """Paths of caches and builds, which are only named."""
+    refused: tuple[str, ...] = ()
+    """Paths that never go in."""
+    counts: tuple[int, int, int] | None = None
+    """How many there were of each, where a list is cut."""
+
+    @classmethod
+    def of(cls, entry: Recorded) -> Self:
+        detail = entry.detail
+        rows = (texts({"row": row}, "row") for row in items(detail, "outside"))
+        counts = detail.get("counts")
+        given = [number(counts, key) for key in _LISTS] if isinstance(counts, Mapping) else []
+        known = [count for count in given if count is not None]
+        return cls(
+            tuple((row[0], row[1], row[2]) for row in rows if len(row) == 3), texts(detail, "caches"),
+            texts(detail, "refused"), (known[0], known[1], known[2]) if len(known) == 3 else None,
+        )  # fmt: skip
+
+    def detail(self) -> dict[str, object]:
+        counts = {} if self.counts is None else {"counts": dict(zip(_LISTS, self.counts, strict=True))}
+        return {**Record.detail(self), **counts}
+
+
+_LISTS = ("outside", "caches", "refused")
 
 
 @dataclass(frozen=True, slots=True)

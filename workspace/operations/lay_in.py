@@ -159,8 +159,8 @@ class LayingIn:
             going = self._going(work)
             rows = _copy_of(work).outside.intend(self.act.operation, going, source, copied=self._copy)
             if rows or self.laid.refused or self.laid.caches:
-                detail = noted(rows, self.laid.caches, self.laid.refused)
-                work.record(replace(self.act, detail=detail))
+                told = noted(rows, self.laid.caches, self.laid.refused)
+                work.record(replace(self.act, detail=told.detail()))
         return rows
 
     def put(self, work_root: Path, outside: OutsideFiles, rows: Sequence[Outside]) -> list[Outside]:

@@ -181,7 +181,7 @@ class Workspace(Opened):
                     operation = made[0].operation if made else self.record(act)
                     rows = self.copy.outside.intend_back(operation, plan.outside)
                     part = Act(kind=act.kind, actor=act.actor, session=act.session, operation=operation)
-                    self.record(replace(part, detail=noted(rows)))
+                    self.record(part.saying(noted(rows)))
         self._put_outside(rows)
         return made
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from workspace.entries import OutsideEntry
 from workspace.records import to_path
 from workspace.store.store import Store
 from workspace.working_copy import transfer
@@ -405,21 +406,15 @@ def _row(row: Sequence[Any]) -> Outside:
 
 def noted(
     rows: Sequence[Outside], caches: Sequence[str] = (), refused: Sequence[str] = (), most: int = 200
-) -> dict[str, object]:
-    """For an entry's detail: what an operation changed outside of the history, at most so many of each."""
-    shown = [row for row in rows if row.reason not in UNKEPT]
-    out: dict[str, object] = {}
-    if shown:
-        out["outside"] = [[row.path, row.change, row.reason] for row in shown[:most]]
-    for key, paths in (("caches", caches), ("refused", refused)):
-        if paths:
-            out[key] = list(paths[:most])
-    counts = {"outside": len(shown), "caches": len(caches), "refused": len(refused)}
-    if any(count > most for count in counts.values()):
-        out["counts"] = counts
-    return out
+) -> OutsideEntry:
+    """What an operation changed outside of the history, at most so many of each, for its entry."""
+    shown = [(row.path, row.change, row.reason) for row in rows if row.reason not in UNKEPT]
+    counts = (len(shown), len(caches), len(refused))
+    cut = counts if max(counts) > most else None
+    return OutsideEntry(tuple(shown[:most]), tuple(caches[:most]), tuple(refused[:most]), cut)
 
 
-def named_in_parts(store: Store, operation: int, kind: str) -> list[str]:
-    """The paths of a kind (``caches``, ``refused``) that the parts of an operation name."""
-    return [str(path) for entry in store.journal.parts(operation) for path in entry.detail.get(kind, ())]
+def named_in_parts(store: Store, operation: int) -> tuple[list[str], list[str]]:
+    """The paths of caches, and those that never go in, that the parts of an operation name."""
+    parts = [OutsideEntry.of(entry) for entry in store.journal.parts(operation)]
+    return [path for part in parts for path in part.caches], [path for part in parts for path in part.refused]

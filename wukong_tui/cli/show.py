@@ -71,6 +71,7 @@ def print_outside(history: History, operation: Operation, most: int = 40) -> Non
         columns((f"  {row.change:7}", ACCENT), f"{row.path}  {row.reason}, {row.standing}")
     if len(rows) > most:
         say(f"  and {len(rows) - most:,} more", dim=True)
-    for kind, title in (("caches", "Caches, neither recorded nor kept"), ("refused", "Did not go in")):
-        if names := named_in_parts(history.store, operation.id, kind):
+    caches, refused = named_in_parts(history.store, operation.id)
+    for names, title in ((caches, "Caches, neither recorded nor kept"), (refused, "Did not go in")):
+        if names:
             say(f"{title}: {listing(names, 10)}.", dim=True)
