@@ -17,7 +17,6 @@ from wukong_tui.frames.cursor_moves import (
     Target,
     first,
     live,
-    operation_at,
     operation_step,
     parse_goto,
     plan_step,
@@ -187,7 +186,6 @@ def test_an_empty_history_has_nowhere_to_go(work: Workspace) -> None:
     assert first(work) == live(work) == Target(0)
     assert operation_step(work, 0, 1).cursor == 0
     assert time_of(work, 0) is None
-    assert operation_at(work, 0) is None
 
 
 # -- addresses
@@ -309,7 +307,6 @@ def test_a_player_gives_the_steps_that_are_due_and_skips_what_is_late() -> None:
     assert player.due(0.0) == 0
     assert player.toggle(100.0)
     assert [player.due(100 + t) for t in (0.0, 0.05, 0.1, 0.2, 0.25, 5.0, 5.05)] == [0, 0, 1, 1, 0, 48, 0]
-    assert player.wait(105.05) == pytest.approx(0.05)
     assert not player.toggle(106.0)
     assert player.due(107.0) == 0
 

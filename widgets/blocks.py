@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from widgets.code import highlight, lexer_named
 from widgets.paint import Line, Span
-from widgets.rows import Row, flow, shown
+from widgets.rows import FlowRow, flow, shown
 from widgets.table import Table
 from workspace.visible import visible
 
@@ -35,7 +35,7 @@ class Code:
         """The last line while it has no end."""
         self._coloured: dict[int, list[Span]] = {}
         self._key: tuple[tuple[Span, ...], tuple[Span, ...], int, int] = ((), (), -1, 0)
-        self._rows: list[Row] = []
+        self._rows: list[FlowRow] = []
         self._done = 0  # lines whose rows are made
         self._next = 0  # the character at which the next line begins
         self._language: str | None = None
@@ -64,7 +64,7 @@ class Code:
             self._coloured.update(enumerate(found[index - first :], index))
         return self._coloured[index]
 
-    def rows(self, first: tuple[Span, ...], rest: tuple[Span, ...], width: int, base: int) -> list[Row]:
+    def rows(self, first: tuple[Span, ...], rest: tuple[Span, ...], width: int, base: int) -> list[FlowRow]:
         """Its rows, ``base`` being its first character; those of whole lines are made once for a width and place."""
         key = (first, rest, width, base)
         if self._key != key:
@@ -75,14 +75,14 @@ class Code:
             self._done += 1
         return [*self._rows, *self._line(self._done, self._next)] if self.open else list(self._rows)
 
-    def _line(self, index: int, base: int) -> list[Row]:
+    def _line(self, index: int, base: int) -> list[FlowRow]:
         first, rest, width, _ = self._key
         room = max(1, width - sum(len(text) for text, _ in rest) - 2)
-        out: list[Row] = []
+        out: list[FlowRow] = []
         for spans, start, end in flow([(self.text(index), "code")], room, hard=True):
             lead = (*(rest if out or index else first), (" ", "code"))
             colours = self._slice(index, start, end) if index < len(self.lines) else None
-            out.append(Row(lead, spans, base + start, end - start, fill="code", colours=colours))
+            out.append(FlowRow(lead, spans, base + start, end - start, fill="code", colours=colours))
         return out
 
     def _slice(self, index: int, start: int, end: int) -> Callable[[], Line]:
@@ -99,7 +99,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextBlock:
     """A line of text: a paragraph, a heading, an item's first words."""
 
     spans: tuple[Span, ...]
@@ -121,22 +121,22 @@ class Element:
 
     first: tuple[Span, ...]
     rest: tuple[Span, ...]
-    what: Text | Rule | Gap | Table | Code
+    what: TextBlock | Rule | Gap | Table | Code
 
     def text(self) -> str:
         """What it says, without its place."""
-        if isinstance(self.what, Text):
+        if isinstance(self.what, TextBlock):
             return "".join(text for text, _ in self.what.spans)
         if isinstance(self.what, Code):
             return "\n".join([*self.what.lines, *([self.what.open] if self.what.open else [])])
         return self.what.text() if isinstance(self.what, Table) else ""
 
-    def rows(self, width: int, base: int) -> list[Row]:
+    def rows(self, width: int, base: int) -> list[FlowRow]:
         """Its rows in ``width`` cells; ``base`` is its first character."""
         what, indent = self.what, sum(len(text) for text, _ in self.rest)
-        if isinstance(what, Text):
+        if isinstance(what, TextBlock):
             return [
-                Row(self.rest if number else self.first, spans, base + start, end - start)
+                FlowRow(self.rest if number else self.first, spans, base + start, end - start)
                 for number, (spans, start, end) in enumerate(flow(what.spans, width - indent))
             ]
         if isinstance(what, Code):
@@ -144,8 +144,8 @@ class Element:
         if isinstance(what, Table):
             return what.rows(self.first, self.rest, width - indent, base)
         if isinstance(what, Rule):
-            return [Row((*self.first, ("─" * max(1, min(width - indent, 24)), "rule")), (), base)]
-        return [Row(self.rest, (), base)]
+            return [FlowRow((*self.first, ("─" * max(1, min(width - indent, 24)), "rule")), (), base)]
+        return [FlowRow(self.rest, (), base)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def _written(text: str, token: Token, starts: Sequence[int]) -> Iterator[Element
     """The lines of a block as they are written."""
     first, last = token.map or (0, 0)
     for line in text[starts[first] : starts[last]].rstrip("\n").split("\n"):
-        yield Element((), (), Text(tuple(shown([(line, "")]))))
+        yield Element((), (), TextBlock(tuple(shown([(line, "")]))))
 
 
 def _piece(tokens: Sequence[Token], text: str, base: int, starts: Sequence[int], *, ordered: bool = False) -> Block:
@@ -241,7 +241,7 @@ class _Builder:
                 self._enter(((sign, "accent"),), ((" " * len(sign), ""),))
             elif kind == "list_item_close":
                 if self._fresh[-1]:
-                    self._emit(Text(()), token)
+                    self._emit(TextBlock(()), token)
                 self._leave()
             elif kind == "blockquote_open":
                 self._enter((("│ ", "rule"),), (("│ ", "rule"),))
@@ -277,7 +277,7 @@ class _Builder:
         self._stack.pop()
         self._fresh.pop()
 
-    def _emit(self, what: Text | Rule | Table | Code, token: Token) -> None:
+    def _emit(self, what: TextBlock | Rule | Table | Code, token: Token) -> None:
         rest = tuple(span for _, later in self._stack for span in later)
         if token.map and self._end is not None and token.map[0] > self._end:
             self.elements.append(Element(rest, rest, Gap()))
@@ -291,7 +291,7 @@ class _Builder:
 
     def _inline(self, token: Token, place: Token) -> None:
         for spans in _spans(token, self._style):
-            self._emit(Text(tuple(spans)), place)
+            self._emit(TextBlock(tuple(spans)), place)
 
 
 def _spans(token: Token, base: str) -> list[list[Span]]:

@@ -80,12 +80,6 @@ def highlight(lines: Sequence[str], language: str) -> list[list[Span]]:
     return [list(row) for row in known]
 
 
-def highlight_window(text: Sequence[str], start: int, end: int, language: str, before: int = 200) -> list[list[Span]]:
-    """The lines ``start`` to ``end`` (exclusive) of a long text, read with up to ``before`` lines above them."""
-    first = max(0, start - before)
-    return highlight(text[first:end], language)[start - first :]
-
-
 # -- inside
 
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 CALM = 0.4
 """Seconds without a key before one answers: who was typing when a dialog opened has not read it."""
-TOO_EARLY = "Keys that were typed as this opened are not taken. Press it again."
+TOO_EARLY = "Keys typed while this was opening were ignored. Press it again."
 
 
 class Dialog(ModalScreen[T]):

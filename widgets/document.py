@@ -13,9 +13,9 @@ from widgets.cropping import crop, fill, under
 from widgets.paint import Ink, Line, Span, clip, pad, strip, wrap
 from widgets.pane import Pane
 
-Mode = Literal["content", "diff", "split"]
+DocumentMode = Literal["content", "diff", "split"]
 """The content, the change below each other, the change side by side."""
-Shown = tuple[int, int, Mode]
+Shown = tuple[int, int, DocumentMode]
 """Document, version and mode: where a scroll position belongs."""
 HELD = "\u00a0"
 """Between the words of one part of a line's blame: they are shown together or not at all."""
@@ -28,11 +28,10 @@ TALL = 20
 SHORT = 2_000
 """Bytes up to which what stands before a hit is measured in columns; above, a byte is taken to be one."""
 BARS = {"+": "ok", "~": "accent", "-": "fail"}
-GROUNDS = {"+": "added", "-": "removed"}
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class RowText:
     """A line as far as it is in view: drawn spans, whether it goes on, and which bytes of its content it is."""
 
     spans: tuple[Span, ...]
@@ -43,7 +42,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DocumentRow:
     """One row: ``sign`` blank, ``+``, ``-``, ``~`` or ``⋯``; line numbers from 0, None where a side has none.
 
     ``old_text`` is what the left side (or a removed line) shows, ``new_text`` the right
@@ -53,8 +52,8 @@ class Row:
     sign: str
     old: int | None
     new: int | None
-    old_text: Text | None = None
-    new_text: Text | None = None
+    old_text: RowText | None = None
+    new_text: RowText | None = None
     hunk: int = -1
     folded: int = 0
 
@@ -69,7 +68,7 @@ class DocumentNeed:
 
     width: int
     height: int
-    mode: Mode = "content"
+    mode: DocumentMode = "content"
     top: int = 0
     row: int = 0
     line: int = 0
@@ -104,7 +103,7 @@ class DocumentPage:
     age: str = ""
     cause: str = ""
     sentence: str = ""
-    rows: tuple[Row, ...] = ()
+    rows: tuple[DocumentRow, ...] = ()
     top: int = 0
     row: int = 0
     total: int = 0
@@ -133,17 +132,17 @@ def text_width(need: DocumentNeed, digits: int) -> int:
     return max(1, need.width - numbers - 4 - (blame_width(need.width) + 1 if need.blame else 0))
 
 
-class Document(Pane[DocumentNeed, DocumentPage]):
+class DocumentPane(Pane[DocumentNeed, DocumentPage]):
     """Shows a DocumentPage; holds the scroll position, the line cursor, the mode and whether blame is shown."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
         super().__init__(id=id, ink=ink)
         self._page = DocumentPage(DocumentNeed(80, 20))
-        self._mode: Mode = "content"
+        self._mode: DocumentMode = "content"
         self._asked_split = False
         self._blame = False
         self._top = self._row = self._line = self._left = self._moves = 0
-        self._known: dict[tuple[Row, str, bool], Strip] = {}
+        self._known: dict[tuple[DocumentRow, str, bool], Strip] = {}
         """The rows drawn last: those that are the same are not drawn again."""
         self._frame: tuple[object, ...] = ()
         self._sought = ""
@@ -177,7 +176,7 @@ class Document(Pane[DocumentNeed, DocumentPage]):
         self.redraw()
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> DocumentMode:
         """What is shown; side by side only where there is room, or where it was asked for by name."""
         if self._mode == "split" and self.size.width < WIDE and not self._asked_split:
             return "diff"
@@ -193,7 +192,7 @@ class Document(Pane[DocumentNeed, DocumentPage]):
     def note(self) -> str:
         """Why something that was asked for is not seen; nothing where all is."""
         if self._blame and self.mode != "content":
-            return "Who made each line stands beside the content, not in a diff: d leads there."
+            return "Blame is shown beside the content, not in a diff; d switches."
         return ""
 
     def look_for(self, text: str) -> None:
@@ -209,7 +208,7 @@ class Document(Pane[DocumentNeed, DocumentPage]):
         self._asked_split = False
         return True
 
-    def show_as(self, mode: Mode) -> None:
+    def show_as(self, mode: DocumentMode) -> None:
         """Show the document in this mode, whatever the width."""
         self._keep_line()
         self._mode, self._asked_split = mode, mode == "split"
@@ -324,7 +323,7 @@ class Document(Pane[DocumentNeed, DocumentPage]):
             out.append([("  ", ""), (clip(page.cause, width - 2), "dim")])
         return out
 
-    def _across(self, row: Row, blame: str, here: bool, width: int) -> Line:
+    def _across(self, row: DocumentRow, blame: str, here: bool, width: int) -> Line:
         page = self._page
         number = "dim" if here else "faint"
         line: list[Span] = []
@@ -357,7 +356,7 @@ class Document(Pane[DocumentNeed, DocumentPage]):
 
     # -- inside
 
-    def _at_cursor(self) -> Row | None:
+    def _at_cursor(self) -> DocumentRow | None:
         at = self._row - self._page.top
         return self._page.rows[at] if 0 <= at < len(self._page.rows) else None
 
@@ -414,7 +413,7 @@ class Document(Pane[DocumentNeed, DocumentPage]):
         self._moves += 1
         self.post_message(self.Wanted(self))
 
-    def _plain(self, text: Text | None) -> str:
+    def _plain(self, text: RowText | None) -> str:
         if text is None:
             return ""
         content = self._page.old if text.ground == "removed" else self._page.new
@@ -425,11 +424,11 @@ def _number(line: int | None, digits: int) -> str:
     return f"{line + 1:>{digits}}" if line is not None else " " * digits
 
 
-def _folded(row: Row, digits: int) -> list[Span]:
+def _folded(row: DocumentRow, digits: int) -> list[Span]:
     return [(" " * (digits - 1) + "⋯ ", "faint"), (f"{row.folded:,} lines", "faint")]
 
 
-def _marked(sign: str, text: Text | None, room: int) -> list[Span]:
+def _marked(sign: str, text: RowText | None, room: int) -> list[Span]:
     """Sign, bar and text of a line; a line that goes on ends with ``…``."""
     ground = text.ground if text is not None else ""
     style = BARS.get(sign, "")
@@ -443,7 +442,7 @@ def _marked(sign: str, text: Text | None, room: int) -> list[Span]:
     return [*line, *spans]
 
 
-def _half(line: int | None, text: Text | None, sign: str, digits: int, room: int, number: str) -> list[Span]:
+def _half(line: int | None, text: RowText | None, sign: str, digits: int, room: int, number: str) -> list[Span]:
     if line is None:
         return [(" " * (digits + 3 + room), "")]
     return [(f"{_number(line, digits)} ", number), *fill(_marked(sign, text, room), room + 2, "")]
@@ -457,7 +456,7 @@ def _fitting(blame: str, room: int) -> str:
     return " ".join(parts).replace(HELD, " ")
 
 
-def _grouped(blame: tuple[str, ...] | None, rows: Sequence[Row]) -> list[str]:
+def _grouped(blame: tuple[str, ...] | None, rows: Sequence[DocumentRow]) -> list[str]:
     """The texts of the blame column, blank where a line was made by what made the one above it."""
     if blame is None:
         return [""] * len(rows)

@@ -121,35 +121,35 @@ def edited(draft: Draft, key: str, character: str | None) -> Draft | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DraftRow:
     """One row of the screen: the characters ``start`` to ``end`` of the text."""
 
     start: int
     end: int
 
 
-def rows_of(text: str, width: int) -> list[Row]:
+def rows_of(text: str, width: int) -> list[DraftRow]:
     """The rows that a text takes at a width in cells, broken at spaces where there are some; at least one."""
-    out: list[Row] = []
+    out: list[DraftRow] = []
     start = 0
     for line in text.split("\n"):
         broken = _broken_once if len(line) <= KEPT else _broken
-        out += [Row(start + a, start + b) for a, b in broken(line, max(1, width))]
+        out += [DraftRow(start + a, start + b) for a, b in broken(line, max(1, width))]
         start += len(line) + 1
     return out
 
 
-def row_of(rows: list[Row], at: int) -> int:
+def row_of(rows: list[DraftRow], at: int) -> int:
     """Which row a place stands on; one between two rows of a line is the start of the later."""
     return max(0, bisect_right(rows, at, key=lambda row: row.start) - 1)
 
 
-def column(text: str, row: Row, at: int) -> int:
+def column(text: str, row: DraftRow, at: int) -> int:
     """How many cells stand before a place on its row."""
     return cell_len(drawn(text[row.start : at]))
 
 
-def place(text: str, row: Row, cells: int) -> int:
+def place(text: str, row: DraftRow, cells: int) -> int:
     """The place on a row that is nearest to so many cells from its start, and not behind it."""
     used = 0
     for found in _cluster().finditer(text, row.start, row.end):
@@ -200,7 +200,9 @@ def place_tail(text: str, width: int) -> str:
     return text
 
 
-def cursor_spans(text: str, row: Row, at: int, *, lit: bool, style: str = "text", cursor: str = "live") -> list[Span]:
+def cursor_spans(
+    text: str, row: DraftRow, at: int, *, lit: bool, style: str = "text", cursor: str = "live"
+) -> list[Span]:
     """A row with the cursor on it."""
     before, under, behind = _around(text[row.start : row.end], at - row.start)
     if not lit:

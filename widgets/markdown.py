@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from widgets.blocks import Block, Code, Element, Gap, read_blocks
-from widgets.rows import Row
+from widgets.rows import FlowRow
 from workspace.visible import visible
 
 _FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})([^\n]*)\n")
@@ -31,10 +31,10 @@ class Markdown:
         self._fence: _Fence | None = None
         self._gaps: dict[int, bool] = {}
         self._width = -1
-        self._rows: list[Row] = []
+        self._rows: list[FlowRow] = []
         self._laid = 0
         self._base = 0
-        self._tail_rows: list[Row] | None = None
+        self._tail_rows: list[FlowRow] | None = None
         self.update(source, done=done)
 
     def update(self, source: str, *, done: bool = False) -> None:
@@ -64,7 +64,7 @@ class Markdown:
         """What is shown, without marks: what the characters of rows are counted in."""
         return "\n".join(element.text() for piece in (*self._pieces, *self._tail) for element in self._spaced(piece))
 
-    def rows(self, width: int) -> list[Row]:
+    def rows(self, width: int) -> list[FlowRow]:
         """All rows at a width in cells."""
         if width != self._width:
             self._width, self._rows, self._laid, self._base = width, [], 0, 0
@@ -97,7 +97,7 @@ class Markdown:
         self._at, self._pieces, self._tail, self._fence = 0, [], [], None
         self._gaps, self._width, self._tail_rows = {}, -1, None
 
-    def _lay(self, piece: Block, rows: list[Row], base: int) -> int:
+    def _lay(self, piece: Block, rows: list[FlowRow], base: int) -> int:
         for element in self._spaced(piece):
             rows += element.rows(self._width, base)
             base += len(element.text()) + 1

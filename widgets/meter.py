@@ -33,7 +33,7 @@ class MeterNeed:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MeterRow:
     """One operation, or a loop of ``times`` of them under one program.
 
     ``spent`` is None for what asked no model. ``time`` is when it began, in microseconds
@@ -75,7 +75,7 @@ class MeterPage:
     wasted: Total = NOTHING
     unjudged: Total = NOTHING
     bars: tuple[Share, ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[MeterRow, ...] = ()
     count: int = 0
     back: int = 0
     max_tokens: int | None = None
@@ -83,7 +83,7 @@ class MeterPage:
     ready: bool = True
 
 
-class Meter(Pane[MeterNeed, MeterPage]):
+class MeterPane(Pane[MeterNeed, MeterPage]):
     """The pane of what things cost. ``note`` is a caption below the totals."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
@@ -159,7 +159,7 @@ class Meter(Pane[MeterNeed, MeterPage]):
         if not page.ready:
             return [[("Reading the journal …", "dim")]]
         if not page.count and not page.total.calls:
-            return [[("Nothing was asked or run so far.", "dim")]]
+            return [[("No calls yet.", "dim")]]
         foot = totals(page, width)
         if page.session is not None:
             foot += budget(page, width)[: 2 if height >= 14 else 1]
@@ -184,7 +184,7 @@ class Meter(Pane[MeterNeed, MeterPage]):
         return [*top, *rows, edge, *foot]
 
 
-def row(item: Row, width: int) -> list[Span]:
+def row(item: MeterRow, width: int) -> list[Span]:
     """One operation in fixed columns; what asked no model has its duration where others have tokens."""
     sizes = _sizes(width)
     line: list[Span] = [(time_of_day(item.time), "faint"), (" ", "")]

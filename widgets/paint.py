@@ -147,6 +147,8 @@ def differing(old: Strip, new: Strip) -> list[tuple[int, int]]:
     before, after = _cells(old), _cells(new)
     if len(before) != new.cell_length or len(after) != new.cell_length:
         return [(0, new.cell_length)]  # characters that are drawn as one: nobody knows where the next ones stand
+    if before != after and any(len(character or "") > 1 for character, _ in (*before, *after)):
+        return [(0, new.cell_length)]  # a mark over a letter would be cut off from it
     spans: list[tuple[int, int]] = []
     for at, (a, b) in enumerate(zip(before, after, strict=True)):
         if a == b:

@@ -30,6 +30,12 @@ class Pane(Sheet, Generic[Need, Page]):
     def page(self, pages: int) -> None:
         """Go down by pages, up where negative."""
 
+    def home(self) -> None:
+        """Go to the top."""
+
+    def end(self) -> None:
+        """Go to the bottom."""
+
     def choose(self) -> None:
         """Open, fold or go to what is chosen."""
 

@@ -18,7 +18,7 @@ MOVES = {
 PAGES = {"pageup": -1, "ctrl+b": -1, "pagedown": 1, "ctrl+f": 1}
 
 
-class Contents(Protocol):
+class PanelContents(Protocol):
     """What a panel draws, as functions of the width inside."""
 
     def heading(self) -> str:
@@ -69,7 +69,7 @@ class Panel(Sheet):
     AHEAD = 2_000
     """Lines made at once, so that their number can be told; more only when somebody goes there."""
 
-    def __init__(self, contents: Contents, *, widest: int = 100, ink: Ink | None = None) -> None:
+    def __init__(self, contents: PanelContents, *, widest: int = 100, ink: Ink | None = None) -> None:
         super().__init__(ink=ink)
         self.contents = contents
         self.widest = widest

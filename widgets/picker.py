@@ -55,7 +55,7 @@ class PickerScreen(Dialog[int]):
             for row, index in enumerate(shown, top)
         ]
         if not shown:
-            rows.append([("  Nothing has such a name.", "dim")])
+            rows.append([("  No matches.", "dim")])
         return rows + [()] * (height + 2 - len(rows))
 
     def foot(self, width: int) -> list[Line]:

@@ -16,8 +16,8 @@ from workspace.amounts import money, tokens
 from workspace.kinds import Outcome
 from workspace.totals import NOTHING, Total
 
-StepState = Literal["todo", "doing", "done", "failed"]
-SIGNS: dict[StepState, tuple[str, str]] = {
+StepStatus = Literal["todo", "doing", "done", "failed"]
+SIGNS: dict[StepStatus, tuple[str, str]] = {
     "todo": ("·", "faint"), "doing": ("▸", "accent"), "done": ("✓", "ok"), "failed": ("✗", "fail"),
 }  # fmt: skip
 MANY = 200
@@ -52,7 +52,7 @@ class StepRow:
     number: int
     title: str
     check: str | None
-    state: StepState
+    state: StepStatus
     attempts: tuple[AttemptRow, ...] = ()
     spent: Total = NOTHING
 
@@ -80,19 +80,19 @@ class PlanPage:
     ready: bool = True
 
 
-class Plan(Pane[PlanNeed, PlanPage]):
+class PlanPane(Pane[PlanNeed, PlanPage]):
     """The pane of the plan. ``choose`` posts Chosen with the entry of what is chosen."""
 
     class Chosen(Message):
         """An attempt (or step) was chosen: look at its entry."""
 
-        def __init__(self, sheet: Plan, entry: int) -> None:
+        def __init__(self, sheet: PlanPane, entry: int) -> None:
             super().__init__()
             self.sheet = sheet
             self.entry = entry
 
         @property
-        def control(self) -> Plan:
+        def control(self) -> PlanPane:
             return self.sheet
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
@@ -179,7 +179,7 @@ class Plan(Pane[PlanNeed, PlanPage]):
         if page is None or height <= 0:
             return ()
         if page.plan is None:
-            says = "No plan has been set here." if page.session is not None else "No session is looked at."
+            says = "No plan yet." if page.session is not None else "No session yet."
             return [[(says, "dim")]]
         foot = sums(page, width)[: max(0, height - 2)]
         room = height - len(foot)

@@ -15,7 +15,7 @@ from textual.message import Message
 
 from widgets.choices import Choice, Choices
 from widgets.completion import Query, SlashCommand, asked, completed, given
-from widgets.draft import Draft, Row, column, cursor_spans, edited, row_of, rows_of, vertical
+from widgets.draft import Draft, DraftRow, column, cursor_spans, edited, row_of, rows_of, vertical
 from widgets.match import AT_ONCE, Names
 from widgets.paint import Ink, Line, Span, clip
 from widgets.sheet import Sheet
@@ -35,14 +35,14 @@ BACK = "→ branch"
 NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter", "newline"})
 
 
-class Prompt(Sheet):
+class PromptInput(Sheet):
     """Text for an agent, being typed.
 
     The app gives it ``commands``, ``paths`` of documents and ``history`` (oldest first;
     what is sent is appended), says in ``target`` where it goes, and gives it as many ``rows`` as it wants.
     """
 
-    DEFAULT_CSS = "Prompt { height: 1; width: 1fr; }"
+    DEFAULT_CSS = "PromptInput { height: 1; width: 1fr; }"
 
     class Submitted(Message):
         """This was sent."""
@@ -84,7 +84,7 @@ class Prompt(Sheet):
         self._top = 0
         self._wanted = 1
         self._rows_of = ("", -1)
-        self._all_rows: list[Row] = []
+        self._all_rows: list[DraftRow] = []
         self._walk = -1  # how far back in the history; -1 is the draft itself
         self._left: dict[int, Draft] = {}
         self._undo: list[Draft] = []
@@ -147,7 +147,7 @@ class Prompt(Sheet):
     def send(self) -> None:
         """Send what is typed, as enter does."""
         if not self._draft.text.strip():
-            self.post_message(self.Refused("Nothing is typed yet."))
+            self.post_message(self.Refused("Nothing typed yet."))
         self._enter()
 
     def recall(self) -> None:
@@ -236,13 +236,13 @@ class Prompt(Sheet):
         """Cells of a row for text; the cursor may stand one further."""
         return max(4, width - 2 - 1 - 2 - cell_len(self._label(width)))
 
-    def _broken(self, width: int) -> list[Row]:
+    def _broken(self, width: int) -> list[DraftRow]:
         made_of = self._draft.text, self._room(width)
         if self._rows_of != made_of:
             self._rows_of, self._all_rows = made_of, rows_of(*made_of)
         return self._all_rows
 
-    def _drawn_row(self, text: str, row: Row, *, lit: bool) -> list[Span]:
+    def _drawn_row(self, text: str, row: DraftRow, *, lit: bool) -> list[Span]:
         if lit and self.has_focus:
             return cursor_spans(text, row, self._draft.at, lit=True)
         return cursor_spans(text, row, row.end, lit=False)

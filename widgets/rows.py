@@ -17,7 +17,7 @@ Piece = tuple[tuple[Span, ...], int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FlowRow:
     """One line at a width: ``lead`` is decoration, ``spans`` the text from character ``start`` on.
 
     ``size`` counts the characters that it stands for. Not ``exact`` is a row whose cells
@@ -109,8 +109,8 @@ def flow(spans: Sequence[Span], width: int, *, hard: bool = False) -> list[Piece
     width = max(1, width)
     out: list[Piece] = []
     cut = _Cutter(spans)
-    plain = text.isascii() or cell_len(text) == len(text)
-    ends = None if plain else list(accumulate(map(get_character_cell_size, text)))
+    sizes = [] if text.isascii() else list(map(get_character_cell_size, text))
+    ends = None if all(size == 1 for size in sizes) else list(accumulate(sizes))
     at, size = 0, len(text)
     while True:
         fits = at + width if ends is None else max(at + 1, bisect_right(ends, (ends[at - 1] if at else 0) + width))

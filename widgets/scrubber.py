@@ -132,10 +132,10 @@ def _here(page: ScrubberPage, width: int) -> int:
     return column(min(page.cursor, page.newest), page.newest, min(width, len(page.counts)))
 
 
-class Scrubber(Pane[ScrubberNeed, ScrubberPage], can_focus=False):
+class ScrubberPane(Pane[ScrubberNeed, ScrubberPage], can_focus=False):
     """The scrubber by itself, one line or two high."""
 
-    DEFAULT_CSS = "Scrubber { height: 1; }"
+    DEFAULT_CSS = "ScrubberPane { height: 1; }"
 
     class Chosen(Message):
         """A moment was pointed at."""

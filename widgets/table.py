@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from widgets.paint import Span
-from widgets.rows import Row, flow
+from widgets.rows import FlowRow, flow
 
 Cell = tuple[Span, ...]
 _BETWEEN = " │ "
@@ -27,18 +27,18 @@ class Table:
         """Its rows with tabs between the cells."""
         return "\n".join(_said(row) for row in self.cells)
 
-    def rows(self, first: tuple[Span, ...], rest: tuple[Span, ...], width: int, base: int) -> list[Row]:
+    def rows(self, first: tuple[Span, ...], rest: tuple[Span, ...], width: int, base: int) -> list[FlowRow]:
         """Its rows in ``width`` cells behind ``first`` and ``rest``; ``base`` is its first character."""
         widths = _widths([[_size(cell) for cell in row] for row in self.cells], width)
-        out: list[Row] = []
+        out: list[FlowRow] = []
         for number, row in enumerate(self.cells):
             size = len(_said(row))
             lines = self._stacked(number, width) if widths is None else self._beside(row, widths)
             for line in lines:
-                out.append(Row(rest if out else first, tuple(line), base, size, exact=False))
+                out.append(FlowRow(rest if out else first, tuple(line), base, size, exact=False))
             if number == 0 and widths is not None:
                 rule = "─┼─".join("─" * column for column in widths)
-                out.append(Row((*rest, (rule, "rule")), (), base + size))
+                out.append(FlowRow((*rest, (rule, "rule")), (), base + size))
             base += size + 1
         return out
 

@@ -13,15 +13,15 @@ from textual.strip import Strip
 from widgets.paint import Ink, Line, Span, clip, strip, wrap
 from widgets.pane import Pane
 from widgets.rows import lit
-from widgets.talk_items import FOLDS, GUTTER, Item, Laid, copied, lay
+from widgets.talk_items import FOLDS, GUTTER, ItemLayout, TalkItem, copied, lay
 
-State = Literal["", "none", "before"]
-Place = tuple[int, int]
+TalkState = Literal["", "none", "before"]
+Anchor = tuple[int, int]
 """An item's entry and a line of it, or a character of its text."""
-_EMPTY: dict[State, str] = {
+_EMPTY: dict[TalkState, str] = {
     "none": "Say what you want done; enter sends it.",
-    "before": "Nothing was said yet at this moment.",
-    "": "Nothing was said yet.",
+    "before": "No messages yet at this point.",
+    "": "No messages yet.",
 }
 _WHEEL = 3
 _FARTHEST = 64
@@ -57,29 +57,29 @@ class TalkPage:
     model: str = ""
     number: int = 0
     sessions: int = 0
-    items: tuple[Item, ...] = ()
+    items: tuple[TalkItem, ...] = ()
     first: bool = True
     last: bool = True
-    state: State = ""
+    state: TalkState = ""
 
 
-class Talk(Pane[TalkNeed, TalkPage]):
+class TalkPane(Pane[TalkNeed, TalkPage]):
     """Shows a conversation; it stays at the end, or at the row that was last scrolled to."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
         super().__init__(id=id, ink=ink)
         self._page = TalkPage(state="none")
-        self._at: Place | None = None
+        self._at: Anchor | None = None
         """The item and line at the top; None while the end is followed."""
-        self._here: Place | None = None
+        self._here: Anchor | None = None
         """The line that the keys are at."""
         self._open: set[int] = set()
         self._said: dict[int, str] = {}
         """Text in flight by operation."""
-        self._laid: dict[int, Laid] = {}
-        self._laid_for: dict[int, tuple[Item, int, bool]] = {}
-        self._marked: tuple[Place, Place] | None = None
-        self._drag: Place | None = None
+        self._laid: dict[int, ItemLayout] = {}
+        self._laid_for: dict[int, tuple[TalkItem, int, bool]] = {}
+        self._marked: tuple[Anchor, Anchor] | None = None
+        self._drag: Anchor | None = None
         self._far = 1
 
     @property
@@ -247,16 +247,16 @@ class Talk(Pane[TalkNeed, TalkPage]):
 
     # -- inside
 
-    def _items(self) -> tuple[Item, ...]:
+    def _items(self) -> tuple[TalkItem, ...]:
         """The items of the page, with what is in flight."""
         page = self._page
         if not self._said or not page.live or not page.last:
             return page.items
         items = [self._newer(item) for item in page.items]
         new = sorted(o for o in self._said if o > page.cursor)
-        return (*items, *(Item(o, o, "reply", self._said[o], 0, apart=bool(items)) for o in new))
+        return (*items, *(TalkItem(o, o, "reply", self._said[o], 0, apart=bool(items)) for o in new))
 
-    def _newer(self, item: Item) -> Item:
+    def _newer(self, item: TalkItem) -> TalkItem:
         if item.kind == "reply" and item.outcome is None:
             said = self._said.get(item.operation, "")
             if len(said) > len(item.text):
@@ -266,7 +266,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
     def _is_over(self, operation: int) -> bool:
         return all(item.operation != operation or item.outcome is not None for item in self._page.items)
 
-    def _lay(self, item: Item, width: int | None = None) -> Laid:
+    def _lay(self, item: TalkItem, width: int | None = None) -> ItemLayout:
         width = width or self.room.width
         key = (item, width, item.entry in self._open)
         if self._laid_for.get(item.entry) == key:
@@ -279,14 +279,14 @@ class Talk(Pane[TalkNeed, TalkPage]):
         self._laid[item.entry], self._laid_for[item.entry] = laid, key
         return laid
 
-    def _window(self, width: int | None = None, height: int | None = None) -> list[tuple[Item, int]]:
+    def _window(self, width: int | None = None, height: int | None = None) -> list[tuple[TalkItem, int]]:
         """The lines on the screen: items with a line of each."""
         width, height = width or self.room.width, self.room.height if height is None else height
         items = self._items()
         if not items or height <= 0:
             return []
         if self._at is not None:
-            found: list[tuple[Item, int]] = []
+            found: list[tuple[TalkItem, int]] = []
             start = next((n for n, item in enumerate(items) if item.entry == self._at[0]), None)
             if start is not None:
                 line = min(self._at[1], self._lay(items[start], width).height - 1)
@@ -295,7 +295,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
                     line = 0
                     if len(found) == height:
                         return found
-        lines: list[tuple[Item, int]] = []
+        lines: list[tuple[TalkItem, int]] = []
         for item in reversed(items):
             tall = self._lay(item, width).height
             lines[:0] = [(item, n) for n in range(max(0, tall - (height - len(lines))), tall)]
@@ -303,7 +303,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
                 break
         return lines
 
-    def _walk(self, place: Place, lines: int) -> Place:
+    def _walk(self, place: Anchor, lines: int) -> Anchor:
         """The place some lines further, as far as the page goes."""
         items = self._items()
         index = next((n for n, item in enumerate(items) if item.entry == place[0]), 0)
@@ -316,7 +316,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
             index += 1
         return items[index].entry, max(0, min(line, self._lay(items[index]).height - 1))
 
-    def _top(self) -> Place | None:
+    def _top(self) -> Anchor | None:
         window = self._window()
         return (window[0][0].entry, window[0][1]) if window else None
 
@@ -346,7 +346,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
             self.post_message(self.Wanted(self))
         self.redraw()
 
-    def _walk_counted(self, place: Place, lines: int) -> int:
+    def _walk_counted(self, place: Anchor, lines: int) -> int:
         """How many lines there are above a place, up to ``-lines``."""
         count = place[1]
         for item in reversed([item for item in self._items() if item.entry < place[0]]):
@@ -379,7 +379,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
             self._settle(lines > 0)
             self._look_ahead()
 
-    def _chosen(self) -> Item | None:
+    def _chosen(self) -> TalkItem | None:
         """The item that the keys are at; else the last one on the screen, or the first where it was scrolled."""
         window = self._window()
         if not window:
@@ -393,7 +393,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
         whole = [item for item, line in window if line == 0]
         return (whole or [window[0][0]])[0]
 
-    def _under(self, x: int, y: int) -> tuple[Place, Place] | None:
+    def _under(self, x: int, y: int) -> tuple[Anchor, Anchor] | None:
         """The line under the mouse, and the character."""
         window = self._window()
         y -= 1  # the title
@@ -406,7 +406,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
         row = laid.rows[line - laid.gap]
         return (item.entry, line), (item.entry, row.at(x - GUTTER))
 
-    def _selected(self, start: Place, end: Place) -> str:
+    def _selected(self, start: Anchor, end: Anchor) -> str:
         parts = []
         for item in self._items():
             if start[0] <= item.entry <= end[0]:
@@ -415,7 +415,7 @@ class Talk(Pane[TalkNeed, TalkPage]):
                 parts.append(text[start[1] if item.entry == start[0] else 0 : last])
         return "\n\n".join(parts)
 
-    def _strip(self, item: Item, line: int, width: int) -> Strip:
+    def _strip(self, item: TalkItem, line: int, width: int) -> Strip:
         laid = self._lay(item, width)
         here = self.has_focus and self._here == (item.entry, line)
         marked = self._marked is not None and self._marked[0][0] <= item.entry <= self._marked[1][0]

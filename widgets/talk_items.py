@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from widgets.markdown import Markdown
 from widgets.paint import Span, clip, pad
-from widgets.rows import Row, flow, shown
+from widgets.rows import FlowRow, flow, shown
 from workspace.kinds import Outcome
 from workspace.times import when
 
@@ -48,7 +48,7 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TalkItem:
     """One part of a conversation as it stood at the cursor; ``entry`` is its place and its identity.
 
     ``text`` is what it says: Markdown of a reply, the words of a prompt, the label of a
@@ -75,11 +75,11 @@ class Item:
 
 
 @dataclass(slots=True)
-class Laid:
+class ItemLayout:
     """An item at a width: the sign beside its first row, its rows, the text that their characters count in."""
 
     sign: Span
-    rows: list[Row]
+    rows: list[FlowRow]
     gap: int
     text: str = ""
     markdown: Markdown | None = None
@@ -95,7 +95,7 @@ class Laid:
         return self.markdown.text() if self.markdown is not None else self.text
 
 
-def estimate(item: Item, width: int) -> int:
+def estimate(item: TalkItem, width: int) -> int:
     """About how many rows an item will take."""
     if item.kind not in BLOCKS:
         return 1
@@ -103,7 +103,7 @@ def estimate(item: Item, width: int) -> int:
     return 1 + sum(1 + len(line) // room for line in item.text.split("\n"))
 
 
-def lay(item: Item, width: int, markdown: Markdown | None = None, *, unfolded: bool = False) -> Laid:
+def lay(item: TalkItem, width: int, markdown: Markdown | None = None, *, unfolded: bool = False) -> ItemLayout:
     """An item in ``width`` cells, its gutter included; a reply keeps its ``markdown`` from one time to the next."""
     room = max(4, width - GUTTER - 1)
     gap = 1 if item.apart else 0
@@ -117,10 +117,10 @@ def lay(item: Item, width: int, markdown: Markdown | None = None, *, unfolded: b
         rows.text([(item.said, _style(item.outcome))], room)
     if unfolded and item.details is not None:
         _unfold(rows, item.details, room)
-    return Laid(_sign(item), rows.rows, gap, rows.text_so_far())
+    return ItemLayout(_sign(item), rows.rows, gap, rows.text_so_far())
 
 
-def copied(item: Item) -> str:
+def copied(item: TalkItem) -> str:
     """What is copied of an item as a whole: a message as it was written, a row with what it asked and gave."""
     if item.kind in BLOCKS:
         return item.text
@@ -163,7 +163,7 @@ class _Rows:
     """Rows one below the other, with the text that they show."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[FlowRow] = []
         self._parts: list[str] = []
         self._base = 0
 
@@ -171,7 +171,7 @@ class _Rows:
         """One row that stands for its text as a whole."""
         kept = tuple(spans)
         text = " ".join("".join(text for text, _ in kept).split())
-        self.rows.append(Row((), kept, self._base, len(text), exact=False))
+        self.rows.append(FlowRow((), kept, self._base, len(text), exact=False))
         self._note(text)
 
     def text(self, spans: Iterable[Span], width: int, lead: tuple[Span, ...] = ()) -> None:
@@ -179,7 +179,7 @@ class _Rows:
         line = shown(spans)
         room = width - sum(cell_len(text) for text, _ in lead)
         for part, start, end in flow(line, room):
-            self.rows.append(Row(lead, part, self._base + start, end - start))
+            self.rows.append(FlowRow(lead, part, self._base + start, end - start))
         self._note("".join(text for text, _ in line))
 
     def text_so_far(self) -> str:
@@ -190,19 +190,19 @@ class _Rows:
         self._base += len(text) + 1
 
 
-def _reply(item: Item, room: int, gap: int, markdown: Markdown | None) -> Laid:
+def _reply(item: TalkItem, room: int, gap: int, markdown: Markdown | None) -> ItemLayout:
     done = item.outcome is not None
     blocks = markdown or Markdown("", done=False)
     blocks.update(item.text, done=done)
     rows = blocks.rows(room)
     after = len(blocks.text())
     if item.outcome is not None and item.outcome.failed:
-        rows.append(Row((), ((_ended(item.outcome), "warn"),), after))
+        rows.append(FlowRow((), ((_ended(item.outcome), "warn"),), after))
     if item.cut:
-        rows.append(Row((), ((f"… {item.cut:,} characters more", "dim"),), after))
+        rows.append(FlowRow((), ((f"… {item.cut:,} characters more", "dim"),), after))
     if not rows:
-        rows = [Row((), (("…", "faint"),), 0)]
-    return Laid(("  ", ""), rows, gap, markdown=blocks)
+        rows = [FlowRow((), (("…", "faint"),), 0)]
+    return ItemLayout(("  ", ""), rows, gap, markdown=blocks)
 
 
 def _style(outcome: Outcome | None) -> str:
@@ -210,12 +210,12 @@ def _style(outcome: Outcome | None) -> str:
 
 
 def _ended(outcome: Outcome) -> str:
-    return {Outcome.INTERRUPTED: "× interrupted here", Outcome.UNKNOWN: "? how it went on is not known"}.get(
+    return {Outcome.INTERRUPTED: "× interrupted here", Outcome.UNKNOWN: "? what happened next is unknown"}.get(
         outcome, f"× {outcome}"
     )
 
 
-def _prompt(item: Item, room: int, gap: int) -> Laid:
+def _prompt(item: TalkItem, room: int, gap: int) -> ItemLayout:
     mark = "undone" if item.undone else clock(item.time) if room >= 48 else ""
     rows = _Rows()
     for line in item.text.rstrip("\n").split("\n"):
@@ -224,13 +224,13 @@ def _prompt(item: Item, room: int, gap: int) -> Laid:
         first = rows.rows[0]
         size = sum(cell_len(text) for text, _ in first.spans)
         tag = ((" " * max(1, room - size - len(mark)), ""), (mark, "faint"))
-        rows.rows[0] = Row(first.lead, first.spans, first.start, first.size, tail=tag)
+        rows.rows[0] = FlowRow(first.lead, first.spans, first.start, first.size, tail=tag)
     if item.cut:
         rows.text([(f"… {item.cut:,} characters more", "dim")], room)
-    return Laid(("❯ ", "accent"), rows.rows, gap, rows.text_so_far())
+    return ItemLayout(("❯ ", "accent"), rows.rows, gap, rows.text_so_far())
 
 
-def _sign(item: Item) -> Span:
+def _sign(item: TalkItem) -> Span:
     if item.kind in _QUIET:
         return _QUIET[item.kind]
     if item.outcome is None:
@@ -238,7 +238,7 @@ def _sign(item: Item) -> Span:
     return _SIGNS.get(item.outcome, ("· ", "dim"))
 
 
-def _row(item: Item, room: int) -> list[Span]:
+def _row(item: TalkItem, room: int) -> list[Span]:
     """A folded row: what it is at the left, its facts at the right, in exactly the room there is."""
     facts = _facts(item)
     label = item.text.replace("\n", " ")
@@ -259,7 +259,7 @@ def _size(facts: list[tuple[int, list[Span]]]) -> int:
     return sum(2 + sum(cell_len(text) for text, _ in group) for _, group in facts)
 
 
-def _facts(item: Item) -> list[tuple[int, list[Span]]]:
+def _facts(item: TalkItem) -> list[tuple[int, list[Span]]]:
     """What is said of a row at its right, each with how much it matters."""
     facts: list[tuple[int, list[Span]]] = []
     if item.kind == "approval":
@@ -292,7 +292,7 @@ def _unfold(rows: _Rows, details: Details, room: int) -> None:
         rows.text([(line[:2_000], "dim")], room, lead)
     result = details.result.split("\n") if details.result else []
     if details.asked and result:
-        rows.rows.append(Row((("├─", "rule"),), (), 0))
+        rows.rows.append(FlowRow((("├─", "rule"),), (), 0))
     for line in result[:UNFOLDED]:
         rows.text([(line[:2_000], "text")], room, lead)
     if len(result) > UNFOLDED:

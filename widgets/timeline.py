@@ -38,7 +38,7 @@ class TimelineNeed:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TimelineRow:
     """An act as one row. ``entry`` is where the cursor goes for it, ``time`` in microseconds since 1970.
 
     What it did and cost is that of the whole act with all it caused, also where the cursor is within it.
@@ -74,14 +74,14 @@ class TimelinePage:
     """
 
     bar: ScrubberPage
-    rows: tuple[Row, ...] = ()
+    rows: tuple[TimelineRow, ...] = ()
     filter: str = ""
     shown: int = 0
     searched: bool = True
     again: float = 0.0
 
 
-class Timeline(Pane[TimelineNeed, TimelinePage]):
+class TimelinePane(Pane[TimelineNeed, TimelinePage]):
     """The timeline pane; ``j`` and ``k`` choose a row, enter unfolds it or goes there, a click goes there."""
 
     class Chosen(Message):
@@ -291,7 +291,7 @@ def columns(width: int, newest: int) -> Columns:
     return Columns(5 if width < 60 else 8, 0, 0 if width < 48 else 11, 0, entry)
 
 
-def row_line(row: Row, width: int, size: Columns, *, chosen: bool = False) -> list[Span]:
+def row_line(row: TimelineRow, width: int, size: Columns, *, chosen: bool = False) -> list[Span]:
     """A row in its columns: the cursor's mark, time, sign, label, documents, lines, tokens, entry."""
     under = "select " if chosen else "here " if row.here else ""
     grey = under + ("faint" if row.future else "dim")
@@ -318,7 +318,7 @@ def row_line(row: Row, width: int, size: Columns, *, chosen: bool = False) -> li
     return [*left, (label, plain), (count, under + ("dim" if row.future else "accent")), (blank, under), *right]
 
 
-def _edited(row: Row, width: int, under: str) -> list[Span]:
+def _edited(row: TimelineRow, width: int, under: str) -> list[Span]:
     """``+12 −3``, each in its half; ``…`` where it is still being counted."""
     if row.pending:
         return [(pad("…", width, right=True), under + "faint")]
@@ -330,7 +330,7 @@ def _edited(row: Row, width: int, under: str) -> list[Span]:
     ]
 
 
-def _hue(style: str, row: Row) -> str:
+def _hue(style: str, row: TimelineRow) -> str:
     return "faint" if row.future else style
 
 

@@ -36,7 +36,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class WhyCause:
     """One level of what led to an edit. ``text``: a prompt's first line, a step's title, an operation's label.
 
     ``times`` counts the operations that one loop made; ``step`` and ``attempt`` are numbers,
@@ -57,7 +57,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class WhyDecision:
     """What allowed an edit: the recorded outcome of asking; ``who`` and ``clock`` where a person was asked."""
 
     text: str
@@ -89,8 +89,8 @@ class Account:
     """An edit with what led to it (outermost first), what allowed it, what it cost and what became of it."""
 
     made: Made
-    causes: tuple[Cause, ...]
-    decision: Decision | None
+    causes: tuple[WhyCause, ...]
+    decision: WhyDecision | None
     tokens: tuple[Tokens, ...]
     fates: tuple[Fate, ...]
 
@@ -136,7 +136,7 @@ class WhyNeed:
     line: int | None
 
 
-class Why(Pane[WhyNeed, WhyPage | None]):
+class WhyPane(Pane[WhyNeed, WhyPage | None]):
     """Shows an explanation, in place of a pane or over one."""
 
     def __init__(self, *, id: str | None = None, ink: Ink | None = None) -> None:
@@ -201,7 +201,7 @@ class Why(Pane[WhyNeed, WhyPage | None]):
 def rows(why: WhyPage | None, width: int) -> list[list[Span]]:
     """An explanation as lines of spans, each at most ``width`` cells."""
     if why is None:
-        return [[(" There is nothing to explain here.", "dim")]]
+        return [[(" Nothing to explain here.", "dim")]]
     out: list[list[Span]] = []
     if why.line is not None:
         number = f" {why.line:,} "
@@ -210,12 +210,12 @@ def rows(why: WhyPage | None, width: int) -> list[list[Span]]:
         out.append([(" ▸ ", "accent"), (clip(f"{why.path}@{why.version:,}", width - 3, keep="end"), "accent")])
     out.append([])
     if why.account is None:
-        return [*out, [(" Navigation through the versions before this one …", "dim")]]
+        return [*out, [(" Searching earlier versions …", "dim")]]
     out += _account(_without(why.account, why.behind), width, first=True)
     if why.behind is not None:
         out += [[], _section(why.about, width), *_account(why.behind, width, first=False)]
     if why.story:
-        title = "Before, in this place" if why.line is not None else "Versions before"
+        title = "Earlier in this place" if why.line is not None else "Earlier versions"
         out += [[], _section(title, width)]
         for past in why.story:
             out += _past(past, width)
@@ -261,7 +261,7 @@ def _account(account: Account, width: int, *, first: bool) -> list[list[Span]]:
     return out
 
 
-def _tree(causes: Sequence[Cause], width: int) -> list[list[Span]]:
+def _tree(causes: Sequence[WhyCause], width: int) -> list[list[Span]]:
     """The causes below each other, each a little further in."""
     out: list[list[Span]] = []
     deepest = max(1, (width - 24) // 3)
@@ -285,7 +285,7 @@ def _tree(causes: Sequence[Cause], width: int) -> list[list[Span]]:
             elif cause.outcome is not None and cause.outcome.well:
                 outcome += [("✓ ", "ok"), (cause.outcome, "text")]
             else:
-                outcome += [(cause.outcome or "at work", "dim")]
+                outcome += [(cause.outcome or "in progress", "dim")]
             if cause.check:
                 facts.append([("check ", "dim"), (cause.check, "text")])
             facts.append(outcome)

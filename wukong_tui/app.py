@@ -26,30 +26,30 @@ from widgets.caption import Caption
 from widgets.look import textual_theme
 from widgets.paint import Ink, Line
 from widgets.pane import AnyPane
-from widgets.plan import Plan
-from widgets.prompt import Prompt
-from widgets.scrubber import Scrubber
+from widgets.plan import PlanPane
+from widgets.prompt import PromptInput
+from widgets.scrubber import ScrubberPane
 from widgets.sheet import Sheet
-from widgets.timeline import Timeline
+from widgets.timeline import TimelinePane
 from workspace.errors import WorkspaceError
 from workspace.visible import visible
 from wukong_tui import error_log
-from wukong_tui.actions.approvals import Approvals
+from wukong_tui.actions.answering import Answering
 from wukong_tui.actions.navigation import Navigation
 from wukong_tui.actions.playback import Playback
 from wukong_tui.actions.prompting import Prompting
 from wukong_tui.actions.searching import Searching
-from wukong_tui.actions.table import ACTIONS, BY_NAME, COMMANDS, Action, Call
+from wukong_tui.actions.table import ACTIONS, BY_NAME, COMMANDS, Action, NamedCall
 from wukong_tui.actions.undo_actions import UndoActions
 from wukong_tui.actions.windows import Windows
 from wukong_tui.frames import status_bar
 from wukong_tui.frames.backend import Backend
 from wukong_tui.frames.flying import Flying
-from wukong_tui.frames.frame import Ask, Frame, Move
+from wukong_tui.frames.frame import Frame, FrameRequest, Move
 from wukong_tui.frames.layout import PANES, Arrangement, arrange
 from wukong_tui.frames.loop import PACE, FrameLoop
 from wukong_tui.frames.panes import Panes
-from wukong_tui.frames.state import Permissions, State
+from wukong_tui.frames.state import OfficeState, Permissions
 from wukong_tui.textual_adapter.app import AdaptedApp
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ class Office(AdaptedApp):
     undo_actions: UndoActions
     windows: Windows
     prompting: Prompting
-    approvals: Approvals
+    answering: Answering
 
     def __init__(self, root: Path, store: Path | None = None, *, theme: str = "dark", model: str | None = None,
                  permissions: Permissions = "ask") -> None:  # fmt: skip
         super().__init__()
         self.root = root
-        self.state = State()
+        self.state = OfficeState()
         self.look_theme: Theme = load(theme)
         self.model_name = model
         self.permissions: Permissions = permissions
@@ -117,7 +117,7 @@ class Office(AdaptedApp):
         self.undo_actions = UndoActions(self)
         self.windows = Windows(self)
         self.prompting = Prompting(self)
-        self.approvals = Approvals(self)
+        self.answering = Answering(self)
         self.backend = Backend(root, store, self.told, attached=self.prompting.attached, gone=self.host_gone)
         self.loop = FrameLoop(self.draw, backlog=lambda: self.backlog, failed=self.frame_failed)
         self.rehearsal: Rehearsal | None = None
@@ -148,7 +148,7 @@ class Office(AdaptedApp):
         yield from self.panes.all
         yield Divider(id="rule-0")
         yield Divider(id="rule-1")
-        yield Prompt(id="prompt")
+        yield PromptInput(id="prompt")
         yield Notice(id="notice")
 
     def pane(self, name: str) -> AnyPane:
@@ -164,8 +164,8 @@ class Office(AdaptedApp):
         return self.screen_stack[0].get_widget_by_id("caption", Caption)
 
     @property
-    def prompt(self) -> Prompt:
-        return self.screen_stack[0].get_widget_by_id("prompt", Prompt)
+    def prompt(self) -> PromptInput:
+        return self.screen_stack[0].get_widget_by_id("prompt", PromptInput)
 
     def place(self) -> None:
         """Put everything where the size of the screen and the focus want it."""
@@ -219,7 +219,7 @@ class Office(AdaptedApp):
         """The next frame."""
         state, frames = self.state, self._frames
         assert frames is not None
-        ask = Ask(
+        ask = FrameRequest(
             state.cursor, state.live, state.session, state.document, state.pinned, state.branch, tuple(moves),
             frames.loads(self.visible_panes()), self.asked_since, self.now(),
         )  # fmt: skip
@@ -243,7 +243,7 @@ class Office(AdaptedApp):
                 self.rehearsal.told(frame.told)
         if frame.asked_since == self.asked_since:  # else a host told of older ones meanwhile
             self.asked_since = frame.approvals[0].operation - 1 if frame.approvals else look.newest
-            self.approvals.approve(frame.approvals)
+            self.answering.approve(frame.approvals)
         if self.windows.explaining:
             self.windows.explain_line()
         self.drawn.set()
@@ -263,7 +263,7 @@ class Office(AdaptedApp):
     def say(self) -> None:
         """Say in the bar and beside the prompt where one is."""
         speed = self.navigation.momentum.label or self.playback.player.label
-        shown = status_bar.bar(self.state, self.frame, self.root, self.size, speed, len(self.approvals.waiting))
+        shown = status_bar.bar(self.state, self.frame, self.root, self.size, speed, len(self.answering.waiting))
         self.bar.say(*shown)
         said = status_bar.notice(self.state, shown[1], self.size.width)
         if said != self._said:
@@ -301,7 +301,7 @@ class Office(AdaptedApp):
     def host_gone(self) -> None:
         """The host has left or was killed; the next command starts another one."""
         self._flying.clear()
-        self.notify_person("The host has gone; all that was acknowledged is recorded.")
+        self.notify_person("The host is gone; everything acknowledged is recorded.")
         self.loop.wake()
 
     def _stream(self) -> None:
@@ -314,7 +314,7 @@ class Office(AdaptedApp):
     def trouble(self, error: BaseException) -> None:
         """Say that something of ours failed; the office goes on, and its log has the rest."""
         where = error_log.note_down(self.backend.folder, error)
-        self.notify_person(f"Something here failed: {type(error).__name__}. {where} has the rest; nothing is lost.")
+        self.notify_person(f"Something went wrong: {type(error).__name__}. {where} has the rest; nothing is lost.")
 
     def last_words(self, error: BaseException) -> str:
         """One sentence: what runs goes on, and what is written is safe."""
@@ -394,35 +394,35 @@ class Office(AdaptedApp):
         """A pane needs another page."""
         self.wake()
 
-    def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
+    def on_prompt_input_submitted(self, message: PromptInput.Submitted) -> None:
         """Somebody said something."""
         self.prompting.submit(message.text)
 
-    def on_prompt_command(self, message: Prompt.Command) -> None:
+    def on_prompt_input_command(self, message: PromptInput.Command) -> None:
         """Somebody typed the name of an action."""
         self.do_by_name(BY_NAME[message.name], message.argument)
 
-    def on_prompt_refused(self, message: Prompt.Refused) -> None:
+    def on_prompt_input_refused(self, message: PromptInput.Refused) -> None:
         """Something could not be typed."""
         self.notify_person(message.sentence)
 
-    def on_prompt_grown(self) -> None:
+    def on_prompt_input_grown(self) -> None:
         """The prompt wants more rows, or fewer."""
         self.place()
 
-    def on_prompt_paths_wanted(self) -> None:
+    def on_prompt_input_paths_wanted(self) -> None:
         """A document is about to be named."""
         self.beside(self.prompting.offer_paths(), "paths", exclusive=True)
 
-    def on_timeline_chosen(self, message: Timeline.Chosen) -> None:
+    def on_timeline_pane_chosen(self, message: TimelinePane.Chosen) -> None:
         """Somebody chose an act in the timeline."""
         self.navigation.go_to_entry(message.entry)
 
-    def on_scrubber_chosen(self, message: Scrubber.Chosen) -> None:
+    def on_scrubber_pane_chosen(self, message: ScrubberPane.Chosen) -> None:
         """Somebody chose a place on the bar."""
         self.navigation.go_to_entry(message.entry)
 
-    def on_plan_chosen(self, message: Plan.Chosen) -> None:
+    def on_plan_pane_chosen(self, message: PlanPane.Chosen) -> None:
         """Somebody chose an attempt."""
         self.navigation.go_to_entry(message.entry)
 
@@ -432,7 +432,7 @@ class Office(AdaptedApp):
             self.keys += 1
             if len(self.screen_stack) > 1:
                 if event.key in ALWAYS:
-                    self.do(KEYS[event.key], Call(event))
+                    self.do(KEYS[event.key], NamedCall(event))
                     return
             else:
                 said, self.state.notice = self.state.notice, ""
@@ -459,10 +459,10 @@ class Office(AdaptedApp):
             return False
         if state.count and not action.counted and action.name != "close":
             self.navigation.take_digit()  # it was for a pane, which this key is for
-        self.do(action, Call(event))
+        self.do(action, NamedCall(event))
         return True
 
-    def do(self, action: Action, call: Call) -> None:
+    def do(self, action: Action, call: NamedCall) -> None:
         """Carry out an action."""
         action.handler(self, call)
         self.say()
@@ -475,7 +475,7 @@ class Office(AdaptedApp):
             self.navigation.switch_to("time")
         if action.counted:
             self.state.count = argument
-        self.do(action, Call(argument=argument))
+        self.do(action, NamedCall(argument=argument))
 
     async def action_quit(self) -> None:
         """Leave; what runs goes on."""

@@ -93,7 +93,7 @@ def _restore(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[st
         plan = undo.restore(work, found.cursor, [found.path] if found.path is not None else paths)
     if arguments.get("dry_run"):
         shown = _preview(undo.preview(work, plan), plan, undo.token(work, plan))
-        note = "Nothing to do: it is already so." if plan.empty else ""
+        note = "Nothing to change." if plan.empty else ""
         return {**shown, "name": act.name, "note": note}
     expect = arguments.get("expect")
     if found.numbered:

@@ -15,8 +15,8 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.widget import Widget
 from textual.widgets import Markdown
 
-from widgets.talk import Talk, TalkPage
-from widgets.talk_items import Item
+from widgets.talk import TalkPage, TalkPane
+from widgets.talk_items import TalkItem
 
 SIZE = (58, 58)
 RATE = 30
@@ -147,13 +147,13 @@ class Ours(Contestant):
     """The conversation pane, given pages as the application gives them."""
 
     def widget(self) -> Widget:
-        self._talk = Talk()
-        self._items: list[Item] = []
+        self._talk = TalkPane()
+        self._items: list[TalkItem] = []
         self._asked(1)
         return self._talk
 
     def _asked(self, turn: int) -> None:
-        self._items.append(Item(10 * turn, 10 * turn, "prompt", f"Question {turn}", 0, "done", apart=turn > 1))
+        self._items.append(TalkItem(10 * turn, 10 * turn, "prompt", f"Question {turn}", 0, "done", apart=turn > 1))
         self._show(10 * turn)
 
     def _show(self, cursor: int) -> None:
@@ -166,7 +166,7 @@ class Ours(Contestant):
         self._talk.stream(10 * turn + 1, text)
 
     async def ended(self, turn: int) -> None:
-        self._items.append(Item(10 * turn + 1, 10 * turn + 1, "reply", REPLY, 0, "done", apart=True))
+        self._items.append(TalkItem(10 * turn + 1, 10 * turn + 1, "reply", REPLY, 0, "done", apart=True))
         self._show(10 * turn + 2)
         if turn < TURNS:
             self._asked(turn + 1)

@@ -67,7 +67,7 @@ async def test_acts_go_through_the_host_and_read_the_same(kept: Path) -> None:
             "  edit   sub/a  +1 −1",
             "Restored 1 document as op:6; `wukong undo` takes it back.",
         ]
-        assert (await asked("restore", "op:6", "b", cwd=below)).text == "Nothing to do: it is already so.\n"
+        assert (await asked("restore", "op:6", "b", cwd=below)).text == "Nothing to change.\n"
         assert (
             (await asked("revert", "op:6", cwd=below)).text.splitlines()[-1].startswith("Reverted 1 document as op:7")
         )
@@ -122,7 +122,7 @@ async def test_status_believes_the_files_while_a_host_is_there(kept: Path, tmp_p
         said = json.loads((await asked("status", "--json", cwd=kept)).text)
         assert {"document": "poem.txt", "change": "edit"} in said["changed"]
         assert "sub/b" in [*said["unplaced"], *(changed["document"] for changed in said["changed"])]
-        assert "something stands in its way" not in (await asked("status", cwd=kept)).text
+        assert "something is in its way" not in (await asked("status", cwd=kept)).text
         (kept / "poem.txt").write_text("two\n")
         (kept / "poem.txt").chmod(0o600)
         said = json.loads((await asked("status", "--json", cwd=kept)).text)

@@ -88,5 +88,5 @@ def test_edits_of_ones_own_stand_where_both_changed_the_same(wukong: Call, folde
     wukong("scan")
     done = wukong("import", "git", str(repository))
     assert done.status == 0
-    assert done.said.splitlines() == ["a: your own edits stand where both changed the same lines."]
+    assert done.said.splitlines() == ["a: your own edits are kept where both changed the same lines."]
     assert (folder / "a").read_text() == "mine\n"

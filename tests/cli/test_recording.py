@@ -128,12 +128,12 @@ def test_status_names_a_document_whose_place_is_taken(wukong: Call, folder: Path
     (folder / "a").mkdir()
     (folder / "a" / "x.log").touch()
     assert "what is on disk was kept" in refusal(wukong("restore", "a@1"))
-    assert "  a is in the history but not on disk: something stands in its way." in wukong("status").text
+    assert "  a is in the history but not on disk: something is in its way." in wukong("status").text
     (folder / "a" / "x.log").unlink()
     (folder / "a").rmdir()
     wukong("scan")
     assert (folder / "a").read_text() == "1\n"
-    assert "something stands in its way" not in wukong("status").text
+    assert "something is in its way" not in wukong("status").text
 
 
 def test_names_that_are_not_utf8_are_recorded_as_they_are(wukong: Call, folder: Path) -> None:

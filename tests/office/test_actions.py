@@ -21,7 +21,7 @@ def story(tmp_path: Path) -> AsyncIterator[Story]:
 
 
 BEFORE = {
-    "up": ["j", "j", "j"], "page-up": ["pagedown"], "left": [">", ">"], "open": ["5"],
+    "up": ["j", "j", "j"], "page-up": ["pagedown"], "top": ["end"], "left": [">", ">"], "open": ["5"],
     "document": ["5"], "next-pane": ["4"], "close": ["z"], "live": [], "redo": [], "untype": ["x"],
     "plan": ["1"],
 }  # fmt: skip
@@ -34,8 +34,9 @@ def seen(pilot: Pilot[None]) -> list[Any]:
     """What a person sees, but for the bottom row, in which the name is typed."""
     app = seat(pilot)
     state = app.state
+    panes = app.rows[:-1] if len(app.screen_stack) == 1 else []
     return [
-        app.rows[:-1], state.cursor, state.live, state.focus, state.zoom, state.notice, state.document,
+        panes, state.cursor, state.live, state.focus, state.zoom, state.notice, state.document,
         len(app.screen_stack), app.look_theme.name, app.playback.player.playing, app.prompt.text, app._exit,
     ]  # fmt: skip
 

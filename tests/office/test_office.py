@@ -326,7 +326,7 @@ async def test_typing_while_looking_back_offers_a_branch_and_loses_nothing(story
         assert "→ branch from op 68" in app.rows[-1]
         await press(pilot, "enter")
         assert len(app.screen_stack) == 2
-        assert "You look at op 68" in app.text
+        assert "Looking at op 68" in app.text
         await press(pilot, "escape")
         assert (app.prompt.text, app.state.cursor) == ("Try row A.", 68)
 

@@ -109,7 +109,7 @@ async def test_a_prompt_that_edited_nothing_is_taken_out_and_the_next_undo_goes_
         assert f"Undo: op:{story.prompt} prompt What time is it? · by ann" in app.text
         assert "the prompt is taken out of the conversation" in app.text
         await agree(pilot)
-        await until(pilot, lambda: "Y brings it again" in app.state.notice)
+        await until(pilot, lambda: "Y redoes it" in app.state.notice)
         await asked(pilot, "U")
         assert f"Undo: op:{older} prompt Now report" in app.text
         await press(pilot, "escape")
@@ -135,8 +135,8 @@ async def test_revert_says_what_it_cannot_take_out(story: Story) -> None:
         await press(pilot, "G")
         await asked(pilot, "U")
         await agree(pilot)
-        await until(pilot, lambda: "Y brings it again" in app.state.notice)
-        await told_in_the_bar(pilot, "V", "That is an undo; Y brings it again.")
+        await until(pilot, lambda: "Y redoes it" in app.state.notice)
+        await told_in_the_bar(pilot, "V", "That is an undo; Y redoes it.")
 
 
 async def test_what_is_still_at_work_is_not_previewed(story: Story) -> None:

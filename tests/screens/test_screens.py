@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +16,11 @@ from textual.screen import Screen
 from themes import load
 from widgets.paint import Ink
 from widgets.panel import Panel
-from widgets.prompt import Prompt
+from widgets.prompt import PromptInput
 from widgets.sheet import Sheet
 from workspace.visible import visible
 from wukong_tui.actions.table import ACTIONS
-from wukong_tui.screens.approval import ApprovalScreen, Verdict
+from wukong_tui.screens.approval import ApprovalAnswer, ApprovalScreen
 from wukong_tui.screens.arguments import argument_lines
 from wukong_tui.screens.ask import AskScreen
 from wukong_tui.screens.branch import BranchScreen
@@ -61,7 +60,7 @@ class Desk(App[None]):
 
     def compose(self) -> ComposeResult:
         yield Sheet(ink=self.ink)
-        yield Prompt(ink=self.ink)
+        yield PromptInput(ink=self.ink)
 
     def on_mount(self) -> None:
         self.push_screen(self.dialog, self.answers.append)
@@ -100,17 +99,17 @@ def text_of(arguments: dict[str, Any], width: int = 60) -> list[str]:
 @pytest.mark.parametrize(
     ("keys", "answer"),
     [
-        (["y"], Verdict("once")),
-        (["enter"], Verdict("once")),
-        (["s"], Verdict("session")),
-        (["n", *"use it", "backspace", "enter"], Verdict("no", "use i")),
-        (["n", "enter"], Verdict("no")),
-        (["n", "y", "escape", "s"], Verdict("session")),
+        (["y"], ApprovalAnswer("once")),
+        (["enter"], ApprovalAnswer("once")),
+        (["s"], ApprovalAnswer("session")),
+        (["n", *"use it", "backspace", "enter"], ApprovalAnswer("no", "use i")),
+        (["n", "enter"], ApprovalAnswer("no")),
+        (["n", "y", "escape", "s"], ApprovalAnswer("session")),
         (["escape"], None),
     ],
 )
 async def test_an_approval_is_answered_by_one_key_and_esc_lets_it_wait(
-    keys: list[str], answer: Verdict | None
+    keys: list[str], answer: ApprovalAnswer | None
 ) -> None:
     app = Desk(approval({"command": "make"}))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -134,7 +133,7 @@ async def test_keys_typed_as_it_opens_answer_nothing() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("y", "s", "n", "enter")
         assert app.answers == []
-        assert "typed as this opened" in app.text
+        assert "typed while this was opening" in app.text
         await pilot.press("escape")
         assert app.answers == [None]
 
@@ -144,13 +143,13 @@ async def test_what_was_not_on_the_screen_is_not_allowed_by_one_key() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("y")
         assert app.answers == []
-        assert "Not on the screen yet" in app.text
+        assert "not shown yet" in app.text
         await pilot.press("s")
         assert app.answers == []
         await pilot.press("end")
         assert "rm -rf ." in app.text
         await pilot.press("s")
-        assert app.answers == [Verdict("session")]
+        assert app.answers == [ApprovalAnswer("session")]
 
 
 def test_a_replacement_is_shown_as_a_diff_that_holds_all_of_both_texts() -> None:
@@ -194,7 +193,7 @@ async def test_who_read_all_of_it_allows_it_with_one_key() -> None:
     app = Desk(approval({"command": "\n".join(f"echo {n}" for n in range(60))}))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*["pagedown"] * 6, "y")
-        assert app.answers == [Verdict("once")]
+        assert app.answers == [ApprovalAnswer("once")]
 
 
 async def test_thousands_of_empty_lines_hide_no_payload() -> None:
@@ -219,7 +218,7 @@ async def test_hostile_arguments_are_drawn_and_never_obeyed(hostile: str) -> Non
         )
         assert {cell_len(row) for row in rows} == {app.panel.size.width}
         await pilot.press("end", "home", "n", "x", "enter")
-        assert app.answers == [Verdict("no", "x")]
+        assert app.answers == [ApprovalAnswer("no", "x")]
 
 
 async def test_ten_million_characters_are_shown_page_by_page() -> None:
@@ -327,7 +326,7 @@ async def test_an_enter_that_was_meant_for_the_prompt_takes_nothing_back(uncerta
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter", "y", "x", "enter", "y")
         assert app.answers == []
-        assert "typed as this opened" in app.text
+        assert "typed while this was opening" in app.text
         assert "Press y" not in app.text
         await pilot.press("escape")
         assert app.answers == [False]
@@ -374,37 +373,15 @@ def test_help_fits_its_width_and_leaves_no_action_out(width: int) -> None:
 # -- asking
 
 
-async def test_a_wrong_line_stays_to_be_corrected() -> None:
-    app = Desk(AskScreen("Go to", "a document", check=lambda text: None if text == "ab" else f"There is no {text}."))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("a", "x", "enter")
-        assert "There is no ax." in app.text
-        assert app.answers == []
-        await pilot.press("backspace", "b")
-        assert "There is no" not in app.text
-        await pilot.press("enter")
-        assert app.answers == ["ab"]
-
-
-async def test_a_check_may_take_its_time() -> None:
-    answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-    app = Desk(AskScreen("Go to", check=lambda text: answer))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("a", "enter")
-        assert "looking" in app.text
-        answer.set_result(None)
-        await pilot.pause()
-        assert app.answers == ["a"]
-
-
 async def test_a_line_may_be_empty_pasted_or_left() -> None:
     app = Desk(AskScreen("Filter", "nothing for all"))
     async with app.run_test(size=(80, 24)) as pilot:
         assert "nothing for all" in app.text
         await pilot.press("enter")
         assert app.answers == [""]
-    app = Desk(AskScreen("Filter", text="x"))
+    app = Desk(AskScreen("Filter"))
     async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("x")
         app.screen.post_message(events.Paste("a\n\x1b[2J" + "long " * 40))
         await pilot.pause()
         assert "\x1b" not in app.text
@@ -431,7 +408,7 @@ async def test_typing_while_looking_back_offers_a_branch(keys: list[str], answer
     app = Desk(BranchScreen(4217, "Rewrite it.\nAll of it."))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert "You look at op 4,217" in app.text
+        assert "Looking at op 4,217" in app.text
         assert "│ Rewrite it." in app.text
         await pilot.press(*keys)
         assert app.answers == [answer]
@@ -447,7 +424,7 @@ async def test_every_dialog_fits_the_screen_and_keeps_the_focus(size: tuple[int,
         PreviewScreen("Undo: " + "long " * 60, TOUCHED, uncertain=["a.md"]),
         PreviewScreen("Undo", TOUCHED, [{"path": "p" * 300, "line": None, "reason": "r " * 90}]),
         HelpScreen(),
-        AskScreen("Go to", "h" * 300, text="t" * 300),
+        AskScreen("Go to", "h" * 300),
         BranchScreen(4217, "line\n" * 9),
     ):
         app = Desk(dialog, "light")

@@ -112,7 +112,7 @@ def test_a_host_that_is_killed_is_said_in_one_sentence_and_the_next_prompt_works
         host = place.host
         with ended(host):
             os.kill(host, signal.SIGKILL)
-        terminal.until("The host has gone; all that was acknowledged is recorded.")
+        terminal.until("The host is gone; everything acknowledged is recorded.")
         assert "Traceback" not in terminal.text
         terminal.type(b"g").until("op 1/").type(b"G").settle()
         terminal.until("Say it.")

@@ -169,7 +169,7 @@ def test_the_demo_plays_on_a_terminal_and_taking_back_loses_nothing(fresh: Calla
             assert (demo.root / "floor.txt").read_bytes() == history.content(then) != full
         live(terminal)
         terminal.type("U").until("Undo:").settle(0.6)
-        terminal.type("enter").until("Y brings it again")
+        terminal.type("enter").until("Y redoes it")
         assert (demo.root / "floor.txt").read_bytes() == full
         with History.open(demo.root) as history:
             assert len(list(history.history("floor.txt"))) > booked, "taking back adds versions"

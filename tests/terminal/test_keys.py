@@ -165,7 +165,7 @@ def test_a_count_goes_that_far_at_once(looking: Terminal, history: History) -> N
 
 
 def test_ctrl_c_never_ends_the_office(looking: Terminal) -> None:
-    looking.type(b"\x03").until("Nothing runs. ctrl+q leaves.")
+    looking.type(b"\x03").until("Nothing is running. ctrl+q leaves.")
     looking.type(b"\x03" * 20).settle()
     looking.type(":").until("─ Go to").type(b"\x03" * 3).settle()
     looking.type("esc").until(lambda t: "─ Go to" not in t.text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from widgets.document import DocumentNeed, DocumentPage, Mode, text_width
+from widgets.document import DocumentMode, DocumentNeed, DocumentPage, text_width
 from workspace import Act, History, Version, Workspace
 from workspace.store.lines import split
 from wukong_tui.views import Look
@@ -130,7 +130,7 @@ def test_changing_the_mode_keeps_the_line(work: Workspace) -> None:
 
 
 @pytest.mark.parametrize("mode", ["content", "diff", "split"])
-def test_what_is_no_text_is_told_in_a_sentence(work: Workspace, mode: Mode) -> None:
+def test_what_is_no_text_is_told_in_a_sentence(work: Workspace, mode: DocumentMode) -> None:
     (work.root / "link").symlink_to("target")
     work.scan()
     link = work.find("link")
@@ -151,7 +151,7 @@ def test_what_is_no_text_is_told_in_a_sentence(work: Workspace, mode: Mode) -> N
         assert said["gone"] == "Deleted in version 2; the version before still has its content."
     look = Look(binary.entry, work.cursor, False, None, late.document, 1, NOW)
     page = DocumentView().load(work, look, DocumentNeed(80, 20))
-    assert (page.path, page.sentence) == ("late", f"Not there yet: it begins at op {late.operation}.")
+    assert (page.path, page.sentence) == ("late", f"Not there yet: it starts at op {late.operation}.")
     assert DocumentView().load(work, replace(look, document=None), DocumentNeed(80, 20)).sentence
 
 

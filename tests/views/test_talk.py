@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from widgets.talk import TalkNeed, TalkPage
-from widgets.talk_items import Item
+from widgets.talk_items import TalkItem
 from workspace import Act, History, Usage, Workspace
 from wukong_tui.views.talk import LONGEST, TalkView
 
@@ -61,7 +61,7 @@ def texts(page: TalkPage) -> list[tuple[str, str]]:
     return [(item.kind, item.text) for item in page.items]
 
 
-def only(page: TalkPage, kind: str) -> Item:
+def only(page: TalkPage, kind: str) -> TalkItem:
     (item,) = [item for item in page.items if item.kind == kind]
     return item
 
@@ -198,11 +198,11 @@ def test_approvals_say_what_was_asked_and_decided(talking: Talking) -> None:
     asked = b'{"command": "rm -rf build\\nmore"}'
     first = talking.begin("approval", "run", payload=asked)
     assert (only(load(work), "approval").text, only(load(work), "approval").said) == (
-        "asked to run rm -rf build", "waits for you",
+        "asked to run rm -rf build", "waiting for you",
     )  # fmt: skip
     work.end(first, "refused", detail={"allow": "no", "reason": "not now"})
     assert only(load(work), "approval").said == "not allowed: not now"
-    assert only(load(work, first), "approval").said == "waits for you"
+    assert only(load(work, first), "approval").said == "waiting for you"
 
 
 def test_models_that_failed_are_rows_and_those_that_only_called_are_not(talking: Talking) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from widgets.scrubber import ScrubberNeed
-from widgets.timeline import Row, TimelineNeed, TimelinePage
+from widgets.timeline import TimelineNeed, TimelinePage, TimelineRow
 from workspace import Act, Usage, Workspace
 from wukong_tui.views import Look
 from wukong_tui.views import timeline as timeline_module
@@ -48,7 +48,7 @@ def labels(page: TimelinePage) -> list[str]:
     return ["  " * row.depth + row.label + (f" × {row.count}" if row.count else "") for row in page.rows]
 
 
-def here(page: TimelinePage) -> Row:
+def here(page: TimelinePage) -> TimelineRow:
     (row,) = (row for row in page.rows if row.here)
     return row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from workspace.entries import LessonText
 from workspace.operations.git_import import import_git
 from wukong_tui.views import Look
 from wukong_tui.views.blame import BlameView
-from wukong_tui.views.why import WhyView, explain
+from wukong_tui.views.why import WhyView
 
 
 def look(history: History, path: str, cursor: int | None = None) -> Look:
@@ -23,6 +24,15 @@ def look(history: History, path: str, cursor: int | None = None) -> Look:
     at = newest if cursor is None else cursor
     document = history.document(path)
     return Look(at, newest, at == newest, None, document, history.branch.id, time.time_ns() // 1000)
+
+
+def explain(history: History, look: Look, document: int, line: int | None) -> WhyPage | None:
+    """The whole explanation of a line, or with None of the version as a whole."""
+    view, seen = WhyView(), replace(look, document=document)
+    page = view.load(history, seen, WhyNeed(line))
+    while view.pending:
+        page = view.load(history, seen, WhyNeed(line))
+    return page
 
 
 def why(history: History, path: str, line: int | None, cursor: int | None = None) -> WhyPage:
@@ -96,7 +106,7 @@ def test_a_lane_that_a_failed_attempt_filled_is_explained_from_the_revert_to_the
         assert page.text == "B " + "." * 30
         assert (told.made.version, told.made.label) == (32, "revert failed attempt at Fill the floor")
         assert told.made.note == "Attempt 1 of step 1 failed and was taken back: Row B is the fire lane."
-        assert fates(told) == [("stands", "it stands")]
+        assert fates(told) == [("stands", "still there")]
         assert page.about == "What it took back"
         behind = page.behind
         assert behind is not None
@@ -130,7 +140,7 @@ def test_a_line_of_a_verified_attempt_stands_and_its_loop_is_one_row(folder: Pat
         page = why(work, "floor.txt", 2)
         told = account(page)
         assert page.behind is None
-        assert fates(told) == [("stands", "it stands"), ("verified", "attempt 2 of step 1 was verified")]
+        assert fates(told) == [("stands", "still there"), ("verified", "attempt 2 of step 1 was verified")]
         assert [(past.first, past.last, past.times) for past in page.story] == [(63, 91, 29), (1, 1, 1)]
 
 

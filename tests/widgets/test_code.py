@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from widgets import code
-from widgets.code import highlight, highlight_window, lexer_for, lexer_named
+from widgets.code import highlight, lexer_for, lexer_named
 
 PYTHON = ["def area(r: float) -> float:  # of a circle", '    """Its area."""', "    return 3.14 * r", ""]
 
@@ -70,7 +70,6 @@ def test_words_have_the_style_of_what_they_are() -> None:
 def test_a_string_over_several_lines_is_one_on_each() -> None:
     text = ['x = """', "def no():", '"""', "y = 1"]
     assert highlight(text, "python")[1] == [("def no():", "string")]
-    assert highlight_window(text, 1, 3, "python") == highlight(text, "python")[1:3]
 
 
 @pytest.mark.parametrize("language", ["python", "markdown", "html", "bash", "json", "diff", "make", "no such"])

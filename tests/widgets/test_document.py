@@ -13,7 +13,7 @@ from textual.geometry import Region
 
 from widgets.cropping import crop, overlay
 from widgets.diffing import Layout, changes, edges, word_marks
-from widgets.document import Document, Mode
+from widgets.document import DocumentMode, DocumentPane
 from widgets.sheet import Sheet
 from workspace import Version, Workspace
 from workspace.store.lines import Hunk, split
@@ -29,7 +29,7 @@ def work(folder: Path) -> Iterator[Workspace]:
         yield work
 
 
-class Watched(Document):
+class Watched(DocumentPane):
     """Remembers which cells it asked to be drawn again."""
 
     def __init__(self) -> None:
@@ -279,7 +279,7 @@ def test_large_rewrites_are_compared_by_the_lines_that_hold() -> None:
 
 
 @pytest.mark.parametrize("mode", ["content", "diff", "split"])
-async def test_a_long_line_can_be_read_to_its_end_in_every_mode(work: Workspace, mode: Mode) -> None:
+async def test_a_long_line_can_be_read_to_its_end_in_every_mode(work: Workspace, mode: DocumentMode) -> None:
     for name, line in (
         ("plain", "x" * 300 + "END"),
         ("tabs", "\t" * 40 + "END"),
@@ -341,7 +341,9 @@ async def test_a_sentence_is_not_copied(work: Workspace) -> None:
 
 
 @pytest.mark.parametrize("mode", ["content", "diff", "split"])
-async def test_what_is_looked_for_is_under_the_line_cursor_with_the_next_page(work: Workspace, mode: Mode) -> None:
+async def test_what_is_looked_for_is_under_the_line_cursor_with_the_next_page(
+    work: Workspace, mode: DocumentMode
+) -> None:
     first = work.write("a.txt", numbered(300))
     second = work.write("a.txt", numbered(300, n20="other", n250="x" * 200 + " needle"))
     third = work.write("a.txt", numbered(300, n20="other"))

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from widgets import markdown
 from widgets.markdown import Markdown
-from widgets.rows import Row, flow, lit
+from widgets.rows import FlowRow, flow, lit
 
 TEXT = """\
 # Report on *lanes*
@@ -53,7 +53,7 @@ MARKS = st.sampled_from(
 )  # fmt: skip
 
 
-def drawn(rows: list[Row], width: int) -> list[str]:
+def drawn(rows: list[FlowRow], width: int) -> list[str]:
     return ["".join(text for text, _ in row.line(width)).rstrip() for row in rows]
 
 
@@ -185,7 +185,7 @@ def test_a_table_too_narrow_for_its_columns_is_a_list() -> None:
 
 
 def test_characters_and_cells_are_found_from_each_other() -> None:
-    row = Row((("• ", "accent"),), (("漢字 ab", ""),), start=10, size=5)
+    row = FlowRow((("• ", "accent"),), (("漢字 ab", ""),), start=10, size=5)
     assert [row.at(cell) for cell in (0, 2, 3, 4, 6, 7, 90)] == [10, 10, 10, 11, 12, 13, 15]
     assert row.between(11, 13) == (4, 7)
     assert row.between(20, 30) is None

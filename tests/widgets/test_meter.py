@@ -11,16 +11,16 @@ from textual.app import App, ComposeResult
 from tests.cli.hostile import HOSTILE
 from themes import load
 from widgets.amounts import bar, thin
-from widgets.meter import Meter, MeterPage, Row, Share, bars, budget, row, totals
+from widgets.meter import MeterPage, MeterPane, MeterRow, Share, bars, budget, row, totals
 from widgets.paint import Ink, Line, cells, strip
 from workspace.amounts import dollars, fitted, lasted, made_of, money, together, tokens
 from workspace.kinds import Outcome
 from workspace.totals import Total
 
-CALL = Row(
+CALL = MeterRow(
     1, 1_700_000_000_000_000, "model call 1", Total(1, 1_204, 85, 512, cost=4_900_000), 2_100_000, Outcome.DONE
 )
-LOOP = Row(9, 1_700_000_001_000_000, "program book.py", None, 3_400_000, Outcome.DONE, times=10_000)
+LOOP = MeterRow(9, 1_700_000_001_000_000, "program book.py", None, 3_400_000, Outcome.DONE, times=10_000)
 TOTAL = Total(5, 11_200, 1_145, 400, estimated=678, unknown=2, cost=12_300_000, unpriced=2)
 PAGE = MeterPage(
     "s12", TOTAL, Total(2, 9_000, 120), Total(1, estimated=2_140), Total(2, 80, 5, unknown=1),
@@ -38,11 +38,11 @@ class Room(App[None]):
         self.wanted = 0
 
     def compose(self) -> ComposeResult:
-        yield Meter(id="meter")
+        yield MeterPane(id="meter")
 
     @property
-    def meter(self) -> Meter:
-        return self.query_one(Meter)
+    def meter(self) -> MeterPane:
+        return self.query_one(MeterPane)
 
     def on_sheet_wanted(self, message: Any) -> None:
         self.wanted += 1
@@ -217,7 +217,7 @@ async def test_nothing_yet_and_not_read_yet_are_said() -> None:
     app = Room()
     async with app.run_test(size=(40, 10)) as pilot:
         app.meter.show(MeterPage("s1"))
-        assert screen(app)[1] == "Nothing was asked or run so far."
+        assert screen(app)[1] == "No calls yet."
         asked = app.wanted
         app.meter.show(MeterPage("s1", ready=False))
         await pilot.pause()

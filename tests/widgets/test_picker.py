@@ -61,7 +61,7 @@ async def test_esc_and_nothing_found_choose_nothing() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*"zzqq", "enter")
         assert app.chosen == []
-        assert any("Nothing has such a name." in row for row in app.shown())
+        assert any("No matches." in row for row in app.shown())
         await pilot.press("tab", "escape")
         assert app.chosen == [None]
 

@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult
 from tests.cli.hostile import HOSTILE
 from themes import load
 from widgets.paint import Ink, cells, strip
-from widgets.plan import AttemptRow, Plan, PlanPage, StepRow, groups, sums
+from widgets.plan import AttemptRow, PlanPage, PlanPane, StepRow, groups, sums
 from workspace.kinds import Outcome
 from workspace.totals import Total
 
@@ -49,13 +49,13 @@ class Room(App[None]):
         self.wanted = 0
 
     def compose(self) -> ComposeResult:
-        yield Plan(id="plan")
+        yield PlanPane(id="plan")
 
     @property
-    def plan(self) -> Plan:
-        return self.query_one(Plan)
+    def plan(self) -> PlanPane:
+        return self.query_one(PlanPane)
 
-    def on_plan_chosen(self, message: Plan.Chosen) -> None:
+    def on_plan_pane_chosen(self, message: PlanPane.Chosen) -> None:
         self.chosen.append(message.entry)
 
     def on_sheet_wanted(self, message: Any) -> None:
@@ -111,9 +111,9 @@ async def test_without_a_plan_one_quiet_sentence() -> None:
     app = Room()
     async with app.run_test(size=(40, 10)):
         app.plan.show(PlanPage("s1"))
-        assert screen(app)[1:3] == ["No plan has been set here.", ""]
+        assert screen(app)[1:3] == ["No plan yet.", ""]
         app.plan.show(PlanPage())
-        assert screen(app)[1] == "No session is looked at."
+        assert screen(app)[1] == "No session yet."
 
 
 async def test_the_heading_counts_what_is_done() -> None:

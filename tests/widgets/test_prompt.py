@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from widgets.completion import SlashCommand, asked, completed
 from widgets.draft import Draft, drawn, edited, row_of, rows_of, vertical
 from widgets.match import Names
-from widgets.prompt import LIMIT, ROWS, Prompt
+from widgets.prompt import LIMIT, ROWS, PromptInput
 from widgets.sheet import Sheet
 
 COMMANDS = (
@@ -36,7 +36,7 @@ class Desk(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.prompt = Prompt()
+        self.prompt = PromptInput()
         self.prompt.commands = COMMANDS
         self.prompt.paths = ["README.md", "docs/plan.md", "docs/my notes.md", "src/main.py"]
         self.said: list[tuple[str, ...]] = []
@@ -48,19 +48,19 @@ class Desk(App[None]):
     def on_mount(self) -> None:
         self.prompt.focus()
 
-    def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
+    def on_prompt_input_submitted(self, message: PromptInput.Submitted) -> None:
         self.said.append(("sent", message.text))
 
-    def on_prompt_command(self, message: Prompt.Command) -> None:
+    def on_prompt_input_command(self, message: PromptInput.Command) -> None:
         self.said.append(("command", message.name, message.argument))
 
-    def on_prompt_refused(self, message: Prompt.Refused) -> None:
+    def on_prompt_input_refused(self, message: PromptInput.Refused) -> None:
         self.said.append(("refused", message.sentence))
 
-    def on_prompt_grown(self, message: Prompt.Grown) -> None:
+    def on_prompt_input_grown(self, message: PromptInput.Grown) -> None:
         self.prompt.styles.height = self.prompt.rows
 
-    def on_prompt_paths_wanted(self, message: Prompt.PathsWanted) -> None:
+    def on_prompt_input_paths_wanted(self, message: PromptInput.PathsWanted) -> None:
         self.said.append(("paths",))
 
     def shown(self) -> list[str]:
@@ -310,7 +310,7 @@ async def test_tab_and_esc_go_on_where_the_prompt_has_no_use_for_them() -> None:
 
 
 async def test_typing_sends_only_the_cells_that_change() -> None:
-    class Counted(Prompt):
+    class Counted(PromptInput):
         sent = 0
 
         def refresh(self, *regions: Region, **options: Any) -> Counted:

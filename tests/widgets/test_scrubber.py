@@ -10,9 +10,9 @@ from widgets.scrubber import (
     EMPTY,
     LEVELS,
     NOTHING,
-    Scrubber,
     ScrubberNeed,
     ScrubberPage,
+    ScrubberPane,
     bar,
     bounds,
     column,
@@ -115,19 +115,19 @@ async def test_a_click_chooses_a_moment_and_the_same_page_draws_nothing_again() 
 
         def compose(self) -> ComposeResult:
             self.chosen = []
-            yield Scrubber()
+            yield ScrubberPane()
 
-        def on_scrubber_chosen(self, message: Scrubber.Chosen) -> None:
+        def on_scrubber_pane_chosen(self, message: ScrubberPane.Chosen) -> None:
             self.chosen.append(message.entry)
 
     app = Host()
     async with app.run_test(size=(10, 3)) as pilot:
-        pane = app.query_one(Scrubber)
+        pane = app.query_one(ScrubberPane)
         assert pane.need() == ScrubberNeed(10)
         pane.show(PAGE)
         before = list(pane._drawn)
         pane.show(PAGE)
         assert [a == b for a, b in zip(before, pane._drawn, strict=True)] == [True]
-        await pilot.click(Scrubber, offset=(6, 0))
+        await pilot.click(ScrubberPane, offset=(6, 0))
         await pilot.pause()
         assert app.chosen == [66]

@@ -14,14 +14,14 @@ from textual.pilot import Pilot
 
 from themes import load
 from widgets.paint import Ink
-from widgets.talk import Talk, TalkPage
-from widgets.talk_items import Details, Item, Touched, duration, lay
+from widgets.talk import TalkPage, TalkPane
+from widgets.talk_items import Details, TalkItem, Touched, duration, lay
 from workspace.kinds import Outcome
 
 REPLY = "Some words.\n\n```py\na = 1\nb = 2\n```\n\nAnd the end."
 
 
-class Seen(Talk):
+class Seen(TalkPane):
     """The pane, with what it has sent to be drawn and asked for."""
 
     def __init__(self) -> None:
@@ -45,17 +45,17 @@ class Stage(App[None]):
     def compose(self) -> ComposeResult:
         yield self.talk
 
-    def on_sheet_wanted(self, message: Talk.Wanted) -> None:
+    def on_sheet_wanted(self, message: TalkPane.Wanted) -> None:
         self.talk.asked += 1
 
 
 def item(
     entry: int, kind: Any = "reply", text: str = "Some words.", outcome: Outcome | None = Outcome.DONE, **more: Any
-) -> Item:
-    return Item(entry, entry, kind, text, 0, outcome, apart=more.pop("apart", True), **more)
+) -> TalkItem:
+    return TalkItem(entry, entry, kind, text, 0, outcome, apart=more.pop("apart", True), **more)
 
 
-def turns(count: int) -> tuple[Item, ...]:
+def turns(count: int) -> tuple[TalkItem, ...]:
     return tuple(
         item(10 * n + k, "prompt" if k == 0 else "reply", f"{'Question' if k == 0 else 'Answer'} {n}")
         for n in range(1, count + 1)
@@ -63,7 +63,7 @@ def turns(count: int) -> tuple[Item, ...]:
     )
 
 
-def page(*items: Item, **more: Any) -> TalkPage:
+def page(*items: TalkItem, **more: Any) -> TalkPage:
     cursor = more.pop("cursor", items[-1].entry + 1 if items else 0)
     return TalkPage(cursor, more.pop("live", True), "s1", "m1", items=items, **more)
 
@@ -78,7 +78,7 @@ async def shown(first: TalkPage, width: int = 40, height: int = 12) -> AsyncIter
         yield stage.talk, pilot
 
 
-def screen(talk: Talk) -> list[str]:
+def screen(talk: TalkPane) -> list[str]:
     return [talk.render_line(y).text.rstrip() for y in range(talk.size.height)]
 
 
@@ -259,7 +259,7 @@ async def test_a_selection_is_the_same_words_at_another_width() -> None:
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("none", "Say what you want done; enter sends it."), ("before", "Nothing was said yet at this moment.")],
+    [("none", "Say what you want done; enter sends it."), ("before", "No messages yet at this point.")],
 )
 async def test_an_empty_conversation_says_what_to_do(state: Any, words: str) -> None:
     async with shown(TalkPage(state=state), width=58) as (talk, _):

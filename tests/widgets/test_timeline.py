@@ -10,14 +10,14 @@ from textual.app import App, ComposeResult
 
 from widgets.paint import cells
 from widgets.scrubber import ScrubberPage
-from widgets.timeline import Row, Timeline, TimelinePage, clock, columns, note, row_line, short
+from widgets.timeline import TimelinePage, TimelinePane, TimelineRow, clock, columns, note, row_line, short
 
 NOON = int(datetime(2026, 11, 20, 14, 3, 22).timestamp() * 1e6)
 BAR = ScrubberPage(13_031, 50, (1,) * 60, ("",) * 60, tuple(range(60)))
 
 
-def row(id_: int, **more: object) -> Row:
-    return replace(Row(id_, id_, 0, NOON, "·", "dim", f"act {id_}", future=id_ > 50, here=id_ == 50), **more)  # type: ignore[arg-type]
+def row(id_: int, **more: object) -> TimelineRow:
+    return replace(TimelineRow(id_, id_, 0, NOON, "·", "dim", f"act {id_}", future=id_ > 50, here=id_ == 50), **more)  # type: ignore[arg-type]
 
 
 def text_of(line: object) -> str:
@@ -79,23 +79,23 @@ class Host(App[None]):
         self.wanted = 0
 
     def compose(self) -> ComposeResult:
-        yield Timeline()
+        yield TimelinePane()
 
-    def on_timeline_chosen(self, message: Timeline.Chosen) -> None:
+    def on_timeline_pane_chosen(self, message: TimelinePane.Chosen) -> None:
         self.chosen.append(message.entry)
 
     def on_sheet_wanted(self) -> None:
         self.wanted += 1
 
 
-def drawn(pane: Timeline) -> list[str]:
+def drawn(pane: TimelinePane) -> list[str]:
     return [strip.text.rstrip() for strip in pane._drawn]
 
 
 async def test_the_cursors_row_is_in_view_and_stays_where_it_is_while_it_can() -> None:
     app = Host()
     async with app.run_test(size=(80, 10)):
-        pane = app.query_one(Timeline)
+        pane = app.query_one(TimelinePane)
         assert pane.need().rows == 7
         pane.show(PAGE)
         first = next(y for y, line in enumerate(drawn(pane)) if line.startswith("▸"))
@@ -108,7 +108,7 @@ async def test_the_cursors_row_is_in_view_and_stays_where_it_is_while_it_can() -
 async def test_one_chooses_rows_with_keys_and_enter_goes_there() -> None:
     app = Host()
     async with app.run_test(size=(80, 10)) as pilot:
-        pane = app.query_one(Timeline)
+        pane = app.query_one(TimelinePane)
         pane.focus()
         pane.show(PAGE)
         pane.move(3)
@@ -132,7 +132,7 @@ async def test_enter_unfolds_what_holds_others_and_folds_it_again() -> None:
     app = Host()
     rows = tuple(replace(r, fold="closed") if r.operation == 50 else r for r in PAGE.rows)
     async with app.run_test(size=(80, 10)) as pilot:
-        pane = app.query_one(Timeline)
+        pane = app.query_one(TimelinePane)
         pane.show(TimelinePage(BAR, rows))
         await pilot.pause()
         asked = app.wanted
@@ -149,7 +149,7 @@ async def test_enter_unfolds_what_holds_others_and_folds_it_again() -> None:
 async def test_near_the_edge_of_a_page_the_next_one_is_asked_for() -> None:
     app = Host()
     async with app.run_test(size=(80, 10)) as pilot:
-        pane = app.query_one(Timeline)
+        pane = app.query_one(TimelinePane)
         pane.show(PAGE)
         await pilot.pause()
         asked = app.wanted
@@ -164,10 +164,10 @@ async def test_near_the_edge_of_a_page_the_next_one_is_asked_for() -> None:
 async def test_a_click_goes_to_a_row_or_to_a_moment_of_the_scrubber() -> None:
     app = Host()
     async with app.run_test(size=(60, 10)) as pilot:
-        pane = app.query_one(Timeline)
+        pane = app.query_one(TimelinePane)
         pane.show(PAGE)
-        await pilot.click(Timeline, offset=(20, 2))
-        await pilot.click(Timeline, offset=(20, 3))
+        await pilot.click(TimelinePane, offset=(20, 2))
+        await pilot.click(TimelinePane, offset=(20, 3))
         await pilot.pause()
         assert app.chosen == [20, 47]
 
@@ -175,7 +175,7 @@ async def test_a_click_goes_to_a_row_or_to_a_moment_of_the_scrubber() -> None:
 async def test_a_filter_is_needed_from_then_on_and_the_same_page_sends_nothing() -> None:
     app = Host()
     async with app.run_test(size=(40, 6)) as pilot:
-        pane = app.query_one(Timeline)
+        pane = app.query_one(TimelinePane)
         pane.filter("floor")
         await pilot.pause()
         assert pane.need().filter == "floor"
@@ -189,7 +189,7 @@ async def test_a_filter_is_needed_from_then_on_and_the_same_page_sends_nothing()
 async def test_a_page_that_is_not_complete_is_asked_for_again_once() -> None:
     app = Host()
     async with app.run_test(size=(80, 10)) as pilot:
-        pane = app.query_one(Timeline)
+        pane = app.query_one(TimelinePane)
         await pilot.pause()
         asked = app.wanted
         for _ in range(5):

@@ -14,14 +14,14 @@ from textual.strip import Strip
 from themes import load
 from widgets.paint import Ink, strip
 from widgets.sheet import Sheet
-from widgets.why import Account, Cause, Decision, Fate, Made, Past, Tokens, Why, WhyNeed, WhyPage, rows
+from widgets.why import Account, Fate, Made, Past, Tokens, WhyCause, WhyDecision, WhyNeed, WhyPage, WhyPane, rows
 from workspace.kinds import Outcome
 
 MADE = Made(652, 667, "revert failed attempt at Fill the floor", "agent", "s1", "14:03:22", "2 h ago", "It failed.")
 EDIT = Made(651, 661, "write floor.txt", "agent", "s1", "14:03:20", "2 h ago")
 CAUSES = (
-    Cause("prompt", 2, "Store the bottles; keep the fire lane free.", "ann", "14:01:07"),
-    Cause(
+    WhyCause("prompt", 2, "Store the bottles; keep the fire lane free.", "ann", "14:01:07"),
+    WhyCause(
         "attempt",
         8,
         "Fill the floor",
@@ -31,19 +31,19 @@ CAUSES = (
         outcome=Outcome.FAILED,
         why="Row E.",
     ),
-    Cause("loop", 11, "program fill", times=10_000),
-    Cause("call", 661, "write floor.txt"),
+    WhyCause("loop", 11, "program fill", times=10_000),
+    WhyCause("call", 661, "write floor.txt"),
 )
 BEHIND = Account(
-    EDIT, CAUSES, Decision("allowed by a person", "ann", "14:01:10", 7),
+    EDIT, CAUSES, WhyDecision("allowed by a person", "ann", "14:01:10", 7),
     (Tokens("attempt 1 of step 1", 8, "2,520 + ~100"), Tokens("the prompt", 2, "1 calls ?")),
     (Fate("failed", "attempt 1 of step 1 failed: Row E.", 8), Fate("reverted", "reverted by agent", 667)),
 )  # fmt: skip
 PAGE = WhyPage(
     "floor.txt", 13_002, 5, "E ....",
     Account(
-        MADE, (CAUSES[0], Cause("call", 667, "revert failed attempt")), None, (BEHIND.tokens[1],),
-        (Fate("stands", "it stands"),),
+        MADE, (CAUSES[0], WhyCause("call", 667, "revert failed attempt")), None, (BEHIND.tokens[1],),
+        (Fate("stands", "still there"),),
     ),
     BEHIND, "What it took back", (Past(2, 651, 650, EDIT, "E ####"), Past(1, 1, 1, EDIT, "")),
 )  # fmt: skip
@@ -54,7 +54,7 @@ def text(page: WhyPage | None, width: int = 90) -> str:
     return "\n".join(drawn).replace("\xa0", " ")
 
 
-class Counted(Why):
+class Counted(WhyPane):
     """A sheet that counts how often it drew."""
 
     refreshed = 0
@@ -92,7 +92,7 @@ def test_everything_is_told_from_the_line_down_to_what_stood_there_before() -> N
         " changed by @652 revert failed attempt at Fill the floor",
         "            agent · s1 · 14:03:22 · 2 h ago · op:667",
         "            It failed.",
-        " became     ✓ it stands",
+        " became     ✓ still there",
         "",
         " What it took back " + "─" * 70,
         " made by    @651 write floor.txt",
@@ -112,7 +112,7 @@ def test_everything_is_told_from_the_line_down_to_what_stood_there_before() -> N
         " became     ✗ attempt 1 of step 1 failed: Row E. op:8",
         "            ↩ reverted by agent op:667",
         "",
-        " Before, in this place " + "─" * 66,
+        " Earlier in this place " + "─" * 66,
         " @2…651 × 650  write floor.txt · agent · 2 h ago",
         "   E ####",
         " @1  write floor.txt · agent · 2 h ago",
@@ -121,15 +121,15 @@ def test_everything_is_told_from_the_line_down_to_what_stood_there_before() -> N
 
 
 def test_what_is_not_known_yet_is_said() -> None:
-    assert "Navigation through" in text(WhyPage("a", 3, 1, "x", None, pending=True))
+    assert "Searching earlier versions" in text(WhyPage("a", 3, 1, "x", None, pending=True))
     assert text(WhyPage("a", 3, 1, "x", BEHIND, pending=True)).endswith("…")
-    assert text(None) == " There is nothing to explain here."
+    assert text(None) == " Nothing to explain here."
 
 
 def test_a_version_as_a_whole_has_no_line() -> None:
     drawn = text(WhyPage("floor.txt", 3, None, "", BEHIND, story=(Past(1, 2, 2, EDIT, None),)))
     assert drawn.startswith(" ▸ floor.txt@3")
-    assert "Versions before" in drawn
+    assert "Earlier versions" in drawn
 
 
 @pytest.mark.parametrize("width", [30, 40, 58, 90])
@@ -151,8 +151,9 @@ def test_only_the_line_itself_has_the_accent() -> None:
 def test_hostile_text_is_drawn_as_text(hostile: str) -> None:
     made = Made(1, 1, hostile, hostile, hostile, "14:00:00", "1 s ago", hostile)
     told = Account(
-        made, (Cause("attempt", 1, hostile, step=1, attempt=1, check=hostile, outcome=Outcome.FAILED, why=hostile),),
-        Decision(hostile, hostile), (Tokens(hostile, 1, "?"),), (Fate("failed", hostile, 1),),
+        made,
+        (WhyCause("attempt", 1, hostile, step=1, attempt=1, check=hostile, outcome=Outcome.FAILED, why=hostile),),
+        WhyDecision(hostile, hostile), (Tokens(hostile, 1, "?"),), (Fate("failed", hostile, 1),),
     )  # fmt: skip
     page = WhyPage(hostile, 1, 1, hostile, told, told, hostile, (Past(1, 1, 1, made, hostile),))
     ink = Ink(load("light"))

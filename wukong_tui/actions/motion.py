@@ -117,12 +117,6 @@ class Player:
         steps, self._done = whole - self._done, whole
         return max(0, steps)
 
-    def wait(self, now: float) -> float:
-        """Seconds until the next step is due."""
-        if self._since is None:
-            return math.inf
-        return max(0.0, (self._done + 1) / self.speed - (now - self._since))
-
     def arrived(self, cursor: int, newest: int, *, moved: bool) -> bool:
         """Stop where LIVE is reached or nothing follows; whether it has stopped."""
         if self.playing and (cursor >= newest or not moved):

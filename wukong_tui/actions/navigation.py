@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from wukong_tui.actions.motion import Jumps, Momentum
 from wukong_tui.frames.frame import Move
 from wukong_tui.frames.layout import PANES, PaneName, shape_of
-from wukong_tui.frames.state import Mode
+from wukong_tui.frames.state import OfficeMode
 
 if TYPE_CHECKING:
     from textual.events import Key
@@ -35,7 +35,7 @@ class Navigation:
 
     # -- modes and panes
 
-    def switch_to(self, mode: Mode) -> None:
+    def switch_to(self, mode: OfficeMode) -> None:
         """Type, or look."""
         app = self._app
         app.state.mode = mode
@@ -188,6 +188,14 @@ class Navigation:
     def scroll_page(self, direction: int) -> None:
         """Scroll by a page."""
         self._pane.page(direction)
+
+    def scroll_to_top(self) -> None:
+        """Scroll to the top of the pane."""
+        self._pane.home()
+
+    def scroll_to_bottom(self) -> None:
+        """Scroll to the bottom of the pane."""
+        self._pane.end()
 
     def scroll_sideways(self, direction: int) -> None:
         """Go along the long lines of the document."""

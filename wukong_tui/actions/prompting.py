@@ -24,7 +24,7 @@ REMEMBERED = 200
 MODES: tuple[Permissions, ...] = ("read-only", "ask", "auto")
 
 
-SAID_ALL = "The rehearsed agent has said all it can; `wukong` in a folder of your own, with a model, takes prompts."
+SAID_ALL = "The scripted agent has no more replies; run `wukong` in a folder of your own, with a model, to go on."
 
 
 class Prompting:
@@ -48,9 +48,9 @@ class Prompting:
         await app.drawn.wait()
         seen = await app.backend.call(Refresh())
         if seen["watching"] == "polling":
-            app.notify_person(f"Edits from outside are seen after some seconds only: {seen['why']}.")
+            app.notify_person(f"Outside edits show up after a few seconds: {seen['why']}.")
         elif seen["watching"] == "off":
-            app.notify_person(f"Edits from outside are not seen here until /scan: {seen['why']}.")
+            app.notify_person(f"Outside edits show up only after /scan: {seen['why']}.")
 
     # -- prompts
 
@@ -216,12 +216,14 @@ class Prompting:
     async def _interrupt(self) -> None:
         app = self._app
         if app.state.session is None or not app.backend.connected:
-            app.notify_person("Nothing runs. ctrl+q leaves.")
+            app.notify_person("Nothing is running. ctrl+q leaves.")
             return
         try:
             stopped = await app.backend.call(Interrupt(app.state.session))
             self.held.discard(app.state.session)
-            app.notify_person("Interrupted; what was done is kept." if stopped else "Nothing runs. ctrl+q leaves.")
+            app.notify_person(
+                "Interrupted; what was done is kept." if stopped else "Nothing is running. ctrl+q leaves."
+            )
         except WorkspaceError as error:
             app.notify_person(str(error))
 
@@ -242,7 +244,7 @@ class Prompting:
         try:
             await self._app.backend.call(Hold(session, held))
             (self.held.add if held else self.held.discard)(session)
-            self._app.notify_person("Held between two operations; space goes on." if held else "")
+            self._app.notify_person("Paused between two operations; space continues." if held else "")
         except WorkspaceError as error:
             self._app.notify_person(str(error))
 

@@ -49,11 +49,11 @@ class Searching:
             app.notify_person(str(error))
             return
         if not app.state.hits:
-            app.notify_person(f"{text!r} is in no version.")
+            app.notify_person(f"No version contains {text!r}.")
             return
         if (app.keys, app.state.live or app.state.cursor) != asked:
             self._at = -1
-            app.notify_person(f"{text!r} came or went in {len(app.state.hits):,} places; n goes there.")
+            app.notify_person(f"{text!r}: {len(app.state.hits):,} hits; n goes to the next one.")
             return
         self._show(self._hit_before(cursor))
 
@@ -85,6 +85,6 @@ class Searching:
         self._at = index
         entry, document = app.state.hits[index]
         app.navigation.leave()
-        app.state.notice = f"{index + 1:,} of {len(app.state.hits):,} versions where {self.text!r} came or went."
+        app.state.notice = f"Hit {index + 1:,} of {len(app.state.hits):,} for {self.text!r}."
         app.wake(Move("document", document), Move("entry", entry))
         app.panes.document.look_for(self.text)

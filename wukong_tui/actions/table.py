@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from wukong_tui.app import Office
 
-Where = Literal["any", "work", "time"]
+ActionMode = Literal["any", "work", "time"]
 """Where an action's keys count: everywhere, while typing, while looking."""
 Group = Literal["Go", "Look", "Panes", "Play", "Take back", "Talk", "Office"]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class NamedCall:
     """How an action was asked for: by a key, or by its name and what followed it."""
 
     key: Key | None = None
@@ -37,12 +37,12 @@ class Action:
     """
 
     name: str
-    handler: Callable[[Office, Call], None]
+    handler: Callable[[Office, NamedCall], None]
     group: Group
     keys: tuple[str, ...]
     written: str
     title: str
-    mode: Where = "time"
+    mode: ActionMode = "time"
     counted: bool = False
     argument: str = ""
 
@@ -55,7 +55,7 @@ class Action:
 # fmt: off
 ACTIONS: tuple[Action, ...] = (
     Action("back", lambda office, call: office.navigation.step_version(-1, call.key), "Go", ("left", "h"), "← h",
-           "one version of this document back (hold: faster; 20← : twenty)", counted=True),
+           "one version back (hold: faster; 20←: twenty)", counted=True),
     Action("forward", lambda office, call: office.navigation.step_version(1, call.key), "Go", ("right", "l"), "→ l",
            "one version forward", counted=True),
     Action("before", lambda office, _: office.navigation.step("operation", -1), "Go", ("comma",), ",",
@@ -90,6 +90,10 @@ ACTIONS: tuple[Action, ...] = (
            "a page down"),
     Action("page-up", lambda office, _: office.navigation.scroll_page(-1), "Look", ("pageup", "ctrl+b"), "PgUp",
            "a page up"),
+    Action("top", lambda office, _: office.navigation.scroll_to_top(), "Look", ("home",), "home",
+           "to the top of the pane"),
+    Action("bottom", lambda office, _: office.navigation.scroll_to_bottom(), "Look", ("end",), "end",
+           "to the bottom of the pane"),
     Action("left", lambda office, _: office.navigation.scroll_sideways(-1), "Look", ("less_than_sign",), "<",
            "to the left of a long line", counted=True),
     Action("right", lambda office, _: office.navigation.scroll_sideways(1), "Look", ("greater_than_sign",), ">",
@@ -145,10 +149,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("sessions", lambda office, _: office.windows.sessions(), "Talk", (), "", "choose a session", "any"),
 
     Action("switch", lambda office, _: office.navigation.switch(), "Office", ("ctrl+t",), "ctrl+t",
-           "between WORK (typing) and TIME (looking)", "any"),
+           "switch between WORK (typing) and TIME (looking)", "any"),
     Action("interrupt", lambda office, _: office.prompting.interrupt(), "Office", ("ctrl+c",), "ctrl+c",
            "interrupt the agent", "any"),
-    Action("answer", lambda office, _: office.approvals.ask_again(), "Office", ("ctrl+o",), "ctrl+o",
+    Action("answer", lambda office, _: office.answering.ask_again(), "Office", ("ctrl+o",), "ctrl+o",
            "answer what is waiting for you", "any"),
     Action("palette", lambda office, _: office.windows.palette(), "Office", ("ctrl+p",), "ctrl+p",
            "every action by name", "any"),

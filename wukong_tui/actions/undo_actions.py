@@ -12,7 +12,7 @@ from wukong_tui.frames.frame import Move
 if TYPE_CHECKING:
     from wukong_tui.app import Office
 
-AGAIN = {"undo": "That is an undo; Y brings it again.", "redo": "That is a redo; U takes it back."}
+AGAIN = {"undo": "That is an undo; Y redoes it.", "redo": "That is a redo; U undoes it."}
 PREVIEWS = {"undo": "Undo", "redo": "Redo", "restore": "Restore", "revert": "Revert"}
 
 
@@ -34,7 +34,7 @@ class UndoActions:
         """Make the documents what they were at the cursor."""
         app = self._app
         if app.state.live:
-            app.notify_person("You are LIVE; go back to the moment to restore, then R.")
+            app.notify_person("You are LIVE; go back to the point to restore, then press R.")
             return
         self._preview("restore", {"cursor": app.state.cursor})
 
@@ -75,7 +75,7 @@ class UndoActions:
             app.notify_person(str(error))
             return None
         if (app.keys, app.state.mode) != asked:  # whoever types on has not asked for a window under the keys
-            app.notify_person(f"{PREVIEWS[name]} was not asked about, as you went on; press its key again.")
+            app.notify_person(f"{PREVIEWS[name]} was dropped because you pressed other keys; press its key again.")
             return None
         if not shown["touched"] and not shown["conflicts"] and name in ("restore", "revert"):
             app.notify_person(_grouped(shown["note"]))
@@ -105,7 +105,7 @@ class UndoActions:
             app.wake(Move("live"))
         made = done.get("versions") or ()
         count = f"{len(made):,} documents" if len(made) != 1 else "1 document"
-        undo = "" if name == "scan" else " U takes it back." if name != "undo" else " Y brings it again."
+        undo = "" if name == "scan" else " U undoes it." if name != "undo" else " Y redoes it."
         app.notify_person(f"{name.capitalize()}: {count}.{undo}")
         app.wake()
         return None

@@ -39,7 +39,7 @@ def status(place: Place, as_json: bool) -> None:
             }
         )
     elif found is None:
-        say("No host runs; it starts when it is needed.")
+        say("No host is running; one starts when needed.")
     else:
         running = ", ".join(found["running"]) or "nothing"
         say(f"Process {found['pid']} with {plural(_others(found), 'client')}; it works on {running}.")
@@ -50,10 +50,10 @@ def how_watched(found: Mapping[str, Any]) -> str:
     """How a host sees what others change in the folder, as a sentence."""
     why = found.get("why", "")
     if found.get("watching") == "live":
-        return "Edits from outside are seen live."
+        return "Outside edits are seen live."
     if found.get("watching") == "polling":
-        return f"Edits from outside are looked for every few seconds: {why}."
-    return f"Edits from outside are seen by a scan only: {why}."
+        return f"Outside edits are looked for every few seconds: {why}."
+    return f"Outside edits are seen only by a scan: {why}."
 
 
 def _others(found: Mapping[str, Any]) -> int:
@@ -68,7 +68,7 @@ def stop(place: Place) -> None:
     from runtime.host import connect
 
     if connect.status(place.root(), place.store) is None:
-        say("No host runs.")
+        say("No host is running.")
         return
     connect.call(place.root(), protocol.Stop(), place.store, start=False)
-    say("The host has stopped; all that was done is recorded.")
+    say("The host has stopped; everything done is recorded.")

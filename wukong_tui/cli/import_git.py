@@ -63,6 +63,6 @@ def git(place: Place, repository: Path, ref: str | None, as_json: bool) -> None:
     else:
         say(f"Imported {plural(result.commits, 'commit')}, {plural(result.versions, 'version')}.")
     for path in result.kept:
-        note(f"{path}: your own edits stand where both changed the same lines.")
+        note(f"{path}: your own edits are kept where both changed the same lines.")
     for skipped in result.skipped:
         note(f"{skipped.path}: not imported, {skipped.reason}.")

@@ -11,7 +11,7 @@ from wukong_tui.cli.common import ACCENT, columns, emit, json_option, note, say
 from wukong_tui.cli.place import Place
 
 
-@click.command(short_help="Changes of commands that wait for your word.")
+@click.command(short_help="Held changes of commands: show, apply or drop them.")
 @click.option("--apply", "applied", metavar="OP", default=None, help="Lay in the changes of OP all the same.")
 @click.option("--drop", "dropped", metavar="OP", default=None, help="Drop the changes of OP; none is in the folder.")
 @json_option
@@ -35,7 +35,7 @@ def pending(place: Place, applied: str | None, dropped: str | None, as_json: boo
         for one in found:
             _show(history, one, as_json)
     if not (found or as_json or applied or dropped):
-        say("Nothing waits.")
+        say("Nothing is pending.")
 
 
 def _show(history: History, one: waiting.Waiting, as_json: bool) -> None:

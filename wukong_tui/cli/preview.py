@@ -36,7 +36,7 @@ def agreed(preview: Record, dry_run: bool, yes: bool, as_json: bool, question: s
             emit({"touched": [{"document": touch["path"], **_without_path(touch)} for touch in touches]})
         return not dry_run
     if not touches and not preview.get("outside"):
-        say(preview["note"] or "Nothing to do: it is already so.")
+        say(preview["note"] or "Nothing to change.")
         return False
     print_touches(preview)
     print_outside(preview)

@@ -27,7 +27,7 @@ from wukong_tui.cli.watch import RunPrinter
 @click.argument("prompt")
 @click.option("--model", default=None, metavar="NAME", help="The model to ask; `wukong models` lists them.")
 @click.option("--resume", default=None, metavar="SESSION", help="Go on with a session.")
-@click.option("--fork", default=None, metavar="OP", help="Begin anew from where a session stood at OP.")
+@click.option("--fork", default=None, metavar="OP", help="Start over from where a session was at OP.")
 @click.option("--yes", "-y", is_flag=True, help="Let it write and run commands in the sandbox without asking.")
 @click.option("--read-only", is_flag=True, help="Let it look and nothing else.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=None, help="Stop before this many tokens.")
@@ -69,7 +69,7 @@ def _why(place: Place, outcome: Outcome) -> str:
     if outcome == Outcome.LIMIT:
         return "A limit was reached; --resume with a higher one goes on, `wukong undo` takes back what was done."
     if outcome == Outcome.INTERRUPTED:
-        return "Interrupted; what was done stands, and `wukong undo` takes it back."
+        return "Interrupted; what was done is kept, and `wukong undo` takes it back."
     return f"It ended as {outcome}; `wukong log` shows where, `wukong undo` takes it back."
 
 

@@ -52,7 +52,7 @@ def _show_operation(history: History, operation: Operation, as_json: bool) -> No
     say(f"op:{operation.id}  {label(operation)}", **ACCENT)
     cause = f", caused by op:{operation.parent}" if operation.parent else ""
     outcome = operation.outcome or "not ended"
-    say(f"by {operation.actor or 'nobody named'}, {date_and_time(operation.started)}{cause}, {outcome}", dim=True)
+    say(f"by {operation.actor or 'unknown'}, {date_and_time(operation.started)}{cause}, {outcome}", dim=True)
     if why := records.reason(history, operation):
         say(why, lines=True)
     if message := ImportEntry.of(operation).message:

@@ -93,4 +93,4 @@ def _why_not(history: History, version: Version) -> str:
     with contextlib.suppress(WorkspaceError, OSError):
         if version.exists and history.on_disk(version.path) is None:
             return "nothing is there; `wukong scan` looks into it"
-    return "something stands in its way"
+    return "something is in its way"

@@ -6,8 +6,8 @@ import re
 
 AISLES = "ABCDEFGHIJKLMNOPQRST"
 FIRE_LANE = "E"
-BAYS, ROOM = 50, 12
-"""Bays of an aisle, bottles of a bay."""
+BAYS = 50
+"""Bays of an aisle."""
 SHADES = "·123456789ab#"
 """How a bay is drawn, by the number of bottles in it."""
 

@@ -38,8 +38,8 @@ _ALL = (
     Scene("second", "10,000 bookings", "Every one a version at 0 tokens; a tool call each would cost millions (~)."),
     Scene("effective", "The check passes", "Attempt 2 used the lesson: what 1 wasted is effective after all."),
     Scene("check", "4 Check", "The floor is counted again: 833 full bays and one of four."),
-    Scene("report", "5 Report", "What was done, where it stands, and what went wrong on the way."),
-    Scene("stopped", "Stopped", "What was done stands, nothing of it is lost. `wukong demo` begins anew."),
+    Scene("report", "5 Report", "What was done, where it is, and what went wrong on the way."),
+    Scene("stopped", "Stopped", "What was done is kept, nothing is lost. `wukong demo` starts over."),
     Scene("turn", "Your turn", "Hold ← and the floor empties. w on lane E: why. R, then U: nothing is lost."),
 )  # fmt: skip
 SCENES: Mapping[str, Scene] = {scene.name: scene for scene in _ALL}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from workspace import History, NotFound, Operation, WorkspaceError
+from workspace import History, NotFound, WorkspaceError
 from workspace.kinds import Kind
 from workspace.operations import addresses
 from workspace.store.journal import Journal
@@ -146,8 +146,3 @@ def _time(history: History, text: str, now: float) -> int | None:
             raise  # a time of day that is none
         return None
     return addresses.at_time(history, text, now)
-
-
-def operation_at(history: History, cursor: int) -> Operation | None:
-    """The operation in which the cursor stands, as it stood then; None before the first."""
-    return history.store.journal.operation(cursor, cursor) if cursor > 0 else None

@@ -38,7 +38,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class FrameRequest:
     """What a frame is made for."""
 
     cursor: int

@@ -14,8 +14,8 @@ from workspace.entries import ApprovalEntry, CapabilityEntry
 from workspace.kinds import Kind
 from wukong_tui.frames import cursor_moves
 from wukong_tui.frames.cursor_moves import Target
-from wukong_tui.frames.frame import Approval, Ask, Frame, Load, Move, Show
-from wukong_tui.views import Look, View
+from wukong_tui.frames.frame import Approval, Frame, FrameRequest, Load, Move, Show
+from wukong_tui.views import Look, PaneView
 from wukong_tui.views.blame import BlameView
 from wukong_tui.views.document import DocumentView
 from wukong_tui.views.meter import MeterView
@@ -55,7 +55,7 @@ class Frames:
         """What fills these panes as they are now; called in the event loop."""
         return {name: self._fed[name]() for name in names}
 
-    def make(self, history: History, ask: Ask) -> Frame:
+    def make(self, history: History, ask: FrameRequest) -> Frame:
         """The frame that is asked for. Raises WorkspaceError where the history cannot be read."""
         newest = history.cursor
         cursor, live, document, pinned = ask.cursor, ask.live, ask.document, ask.pinned
@@ -89,7 +89,7 @@ class Frames:
         asked = approvals(history, ask.asked_since)
         return Frame(look, pinned, time, versions, pages, asked, ask.asked_since, notice, again, told)
 
-    def _target(self, history: History, move: Move, cursor: int, document: int | None, ask: Ask) -> Target:
+    def _target(self, history: History, move: Move, cursor: int, document: int | None, ask: FrameRequest) -> Target:
         """Where a move leads. Raises WorkspaceError."""
         match move.kind:
             case "version":
@@ -114,7 +114,7 @@ class Frames:
                 return Target(cursor, move.count)
 
 
-def _fed(pane: Pane[Need, Page], view: View[Need, Page]) -> Callable[[], Load]:
+def _fed(pane: Pane[Need, Page], view: PaneView[Need, Page]) -> Callable[[], Load]:
     """What fills a pane from its view, each in its own thread."""
 
     def ask() -> Load:

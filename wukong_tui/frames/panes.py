@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from widgets.document import Document
-from widgets.meter import Meter
+from widgets.document import DocumentPane
+from widgets.meter import MeterPane
 from widgets.pane import AnyPane
-from widgets.plan import Plan
-from widgets.scrubber import Scrubber
-from widgets.talk import Talk
-from widgets.timeline import Timeline
-from widgets.why import Why
+from widgets.plan import PlanPane
+from widgets.scrubber import ScrubberPane
+from widgets.talk import TalkPane
+from widgets.timeline import TimelinePane
+from widgets.why import WhyPane
 
 
 class Panes:
     """Each pane that frames fill; made with the application."""
 
     def __init__(self) -> None:
-        self.talk = Talk(id="talk")
-        self.document = Document(id="document")
-        self.plan = Plan(id="plan")
-        self.meter = Meter(id="meter")
-        self.timeline = Timeline(id="timeline")
-        self.scrubber = Scrubber(id="scrubber")
-        self.why = Why(id="why")
+        self.talk = TalkPane(id="talk")
+        self.document = DocumentPane(id="document")
+        self.plan = PlanPane(id="plan")
+        self.meter = MeterPane(id="meter")
+        self.timeline = TimelinePane(id="timeline")
+        self.scrubber = ScrubberPane(id="scrubber")
+        self.why = WhyPane(id="why")
         self.all: tuple[AnyPane, ...] = (
             self.talk, self.document, self.plan, self.meter, self.timeline, self.scrubber, self.why,
         )  # fmt: skip

@@ -10,21 +10,21 @@ from wukong_tui.frames.layout import PaneName
 MAIN = 1
 """The branch that is looked at."""
 
-Mode = Literal["work", "time"]
+OfficeMode = Literal["work", "time"]
 """Typing, or looking."""
 Permissions = Literal["read-only", "ask", "auto"]
 """What agents may do without asking."""
 
 
 @dataclass(slots=True)
-class State:
+class OfficeState:
     """The cursor, the lenses over it, and where the keys go.
 
     ``live`` says that the cursor follows the newest entry; ``pinned`` that the document was
     chosen by the person and does not follow what changes.
     """
 
-    mode: Mode = "work"
+    mode: OfficeMode = "work"
     cursor: int = 0
     newest: int = 0
     live: bool = True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from widgets.paint import Line, Span, cells, clip, wrap
 from workspace.amounts import ago
 from wukong_tui.frames.layout import PANES, shape_of
-from wukong_tui.frames.state import State
+from wukong_tui.frames.state import OfficeState
 from wukong_tui.views import Look
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ TIME_HINTS = (
 
 
 def bar(
-    state: State, frame: Frame | None, root: Path, size: tuple[int, int], speed: str, waiting: int
+    state: OfficeState, frame: Frame | None, root: Path, size: tuple[int, int], speed: str, waiting: int
 ) -> tuple[Line, Line]:
     """The left and the right of the bar: at the right always where one is; a notice has the left
-    while it stands.
+    while it is shown.
 
     ``speed`` is what is said of held keys and of playing, ``waiting`` counts what asks for an answer.
     """
@@ -44,7 +44,7 @@ def bar(
         left += [("wukong", "strong"), (f"  {clip(folder, width // 3, keep='end')}  ", "dim")]
     right: list[Span] = []
     if waiting:
-        right.append((f"{waiting:,} waits · ctrl+o ", "accent"))
+        right.append((f"{waiting:,} waiting · ctrl+o ", "accent"))
     if state.count:
         right.append((f"{state.count} ", "strong"))
     if speed:
@@ -57,7 +57,7 @@ def bar(
     return left, right
 
 
-def notice(state: State, right: Line, width: int) -> list[Line]:
+def notice(state: OfficeState, right: Line, width: int) -> list[Line]:
     """The rows of a notice that does not fit into the bar beside what stands at its right; none where it does."""
     lines = state.notice[:LONGEST].split("\n")
     if len(lines) == 1 and cells([(state.notice, "")]) <= width - 5 - cells(right):
@@ -76,7 +76,7 @@ def hints(width: int) -> Line:
     return line
 
 
-def target(state: State) -> str:
+def target(state: OfficeState) -> str:
     """Where a prompt would go."""
     return "→ LIVE" if state.live else f"→ branch from op {state.cursor:,}"
 

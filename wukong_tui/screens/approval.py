@@ -13,8 +13,8 @@ from widgets.paint import Ink, Line
 from widgets.panel import paragraphs
 from wukong_tui.screens.arguments import argument_lines
 
-Allowed = Literal["once", "session", "no"]
-WORDS: Mapping[str, Allowed] = {"y": "once", "enter": "once", "s": "session", "n": "no"}
+AnswerWord = Literal["once", "session", "no"]
+WORDS: Mapping[str, AnswerWord] = {"y": "once", "enter": "once", "s": "session", "n": "no"}
 MEANINGS: Mapping[str, str] = {
     "read": "reads documents",
     "journal": "writes into the journal",
@@ -26,14 +26,14 @@ MEANINGS: Mapping[str, str] = {
 }
 
 
-class Verdict(NamedTuple):
+class ApprovalAnswer(NamedTuple):
     """What a person said; the reason is told to the model."""
 
-    allow: Allowed
+    allow: AnswerWord
     reason: str = ""
 
 
-class ApprovalScreen(Dialog[Verdict]):
+class ApprovalScreen(Dialog[ApprovalAnswer]):
     """Shows all arguments of a call. Answers a Verdict, or None: then it goes on waiting."""
 
     def __init__(
@@ -51,7 +51,7 @@ class ApprovalScreen(Dialog[Verdict]):
         self._effects = effects
         self._reason: Draft | None = None
         self._note = ""
-        self._insisting: Allowed | None = None
+        self._insisting: AnswerWord | None = None
 
     def heading(self) -> str:
         return f"{self._session} asks"
@@ -115,19 +115,19 @@ class ApprovalScreen(Dialog[Verdict]):
         self.panel.fit()
         self.panel.redraw()
 
-    def _allow(self, word: Allowed) -> None:
+    def _allow(self, word: AnswerWord) -> None:
         unseen = self.panel.unseen
         if not unseen or self._insisting == word:
-            self.dismiss(Verdict(word))
+            self.dismiss(ApprovalAnswer(word))
             return
         self._insisting = word
         lines = f"{unseen:,} line{'s' * (unseen != 1)}"
-        self._say(f"Not on the screen yet: {lines} of this. Press it again to allow all the same.")
+        self._say(f"{lines} of this not shown yet. Press it again to allow anyway.")
 
     def _give_reason(self, key: str, character: str | None) -> None:
         assert self._reason is not None
         if key == "enter":
-            self.dismiss(Verdict("no", self._reason.text.strip()))
+            self.dismiss(ApprovalAnswer("no", self._reason.text.strip()))
         elif (draft := edited(self._reason, key, character)) is not None:
             self._reason = draft
             self.panel.redraw()

@@ -9,18 +9,18 @@ from widgets.dialog import Dialog
 from widgets.paint import Ink, Line, clip
 from widgets.panel import paragraphs
 
-Where = Literal["live", "fork", "restore"]
+Destination = Literal["live", "fork", "restore"]
 SHOWN = 3
 
 
-class BranchScreen(Dialog[Where]):
+class BranchScreen(Dialog[Destination]):
     """Answers ``live``, ``fork``, ``restore``, or None: then nothing is sent and the text stays in the prompt."""
 
     WIDEST = 72
-    CHOICES: tuple[tuple[Where, str, str, str], ...] = (
-        ("fork", "b", "begin a branch from here", "what was said up to here; the documents stay as they are now"),
-        ("restore", "r", "begin a branch, documents too", "they become what they are here; U takes it back"),
-        ("live", "l", "send to LIVE", "the agent goes on from what there is now"),
+    CHOICES: tuple[tuple[Destination, str, str, str], ...] = (
+        ("fork", "b", "begin a branch from here", "the conversation up to here; documents stay as they are"),
+        ("restore", "r", "begin a branch, documents too", "restored to this point; U undoes it"),
+        ("live", "l", "send to LIVE", "the agent continues from the present"),
     )
 
     def __init__(self, operation: int, text: str = "", *, ink: Ink | None = None) -> None:
@@ -29,7 +29,7 @@ class BranchScreen(Dialog[Where]):
         self._at = 0
 
     def heading(self) -> str:
-        return f"You look at op {self._operation:,}"
+        return f"Looking at op {self._operation:,}"
 
     def body(self, width: int) -> Iterator[Line]:
         yield from paragraphs("Begin a branch from here, or send to LIVE?", width)

@@ -49,18 +49,16 @@ class PreviewScreen(Dialog[bool]):
 
     def body(self, width: int) -> Iterator[Line]:
         if self._conflicts:
-            yield from paragraphs(
-                "This cannot be done: what it would change has been changed since.", width, "strong"
-            )
+            yield from paragraphs("Not possible: what it would change has changed since.", width, "strong")
             yield ()
             for conflict in self._conflicts:
                 where = f"{conflict['path']}, line {conflict['line']:,}" if conflict.get("line") else conflict["path"]
                 yield from paragraphs(f"✗ {where}: {conflict['reason']}", width, "fail")
             yield ()
-            yield from paragraphs("Nothing was written. Edit by hand, or restore a moment.", width, "dim")
+            yield from paragraphs("Nothing was written. Edit by hand, or restore an earlier point.", width, "dim")
             return
         if not self._touched:
-            yield from paragraphs(self._note or "Nothing to do: it is already so.", width, "text")
+            yield from paragraphs(self._note or "Nothing to change.", width, "text")
             return
         yield from paragraphs(totals(self._touched), width, "strong")
         yield ()
@@ -79,13 +77,13 @@ class PreviewScreen(Dialog[bool]):
         which = "What is marked ? " if count < len(self._touched) else "This "
         note = f"{which}may hold somebody else's work: it changed while a command ran."
         if self._asked:
-            note += " Press y to take it out all the same."
+            note += " Press y to revert it anyway."
         return paragraphs(note, width, "warn")
 
     def offered(self) -> list[tuple[str, str]]:
         if not self._possible:
             return [("esc", "close")]
-        return [("y", "yes, all of it") if self._asked else ("enter", "do it"), ("esc", "leave everything as it is")]
+        return [("y", "yes, all of it") if self._asked else ("enter", "do it"), ("esc", "cancel")]
 
     @property
     def _possible(self) -> bool:

@@ -35,7 +35,7 @@ class Look:
     now: int
 
 
-class View(Protocol[Need_contra, Page_co]):
+class PaneView(Protocol[Need_contra, Page_co]):
     """Makes the pages of one pane."""
 
     def load(self, history: History, look: Look, need: Need_contra) -> Page_co:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from runtime.host.acts import label
 from runtime.usage import meter
-from widgets.why import Account, Cause, Decision, Fate, Made, Tokens
+from widgets.why import Account, Fate, Made, Tokens, WhyCause, WhyDecision
 from workspace import History, Operation, Version
 from workspace.amounts import ago, in_words
 from workspace.entries import (
@@ -91,18 +91,18 @@ class Accounts:
 
     # -- what led to it
 
-    def _cause(self, operation: Operation) -> Cause:
+    def _cause(self, operation: Operation) -> WhyCause:
         who, clock = short_name(operation.actor), self._clock(operation.started)
         if operation.kind == Kind.PROMPT:
-            return Cause("prompt", operation.id, operation.name or "", who, clock, outcome=operation.outcome)
+            return WhyCause("prompt", operation.id, operation.name or "", who, clock, outcome=operation.outcome)
         if operation.kind == Kind.ATTEMPT:
-            return Cause(
+            return WhyCause(
                 "attempt", operation.id, operation.name or "", who, clock, step=operation.step,
                 attempt=operation.attempt, check=self._check(operation), outcome=operation.outcome,
                 why=AttemptEntry.of(operation).why,
             )  # fmt: skip
         times = len(self._journal.children(operation.id))
-        return Cause("loop" if times else "call", operation.id, _label(operation), who, clock, max(1, times))
+        return WhyCause("loop" if times else "call", operation.id, _label(operation), who, clock, max(1, times))
 
     def _check(self, attempt: Operation) -> str:
         """How the plan that was in force said that an attempt is judged."""
@@ -113,7 +113,7 @@ class Accounts:
         check = steps[attempt.step - 1].check if 1 <= attempt.step <= len(steps) else None
         return str(check) if check is not None else ""
 
-    def _decision(self, chain: list[Operation]) -> Decision | None:
+    def _decision(self, chain: list[Operation]) -> WhyDecision | None:
         """The nearest recorded decision, and the person who gave it, if one was asked."""
         decided = next((operation for operation in chain if operation.decision), None)
         if decided is None or decided.decision is None:
@@ -123,9 +123,9 @@ class Accounts:
             text = text.removeprefix("allowed: ")
         approval = None if decided.decision in BY_RULE else self._approval(decided)
         if approval is None:
-            return Decision(text, operation=decided.id)
+            return WhyDecision(text, operation=decided.id)
         at = self._clock(approval.ended or approval.started)
-        return Decision(text, short_name(approval.actor), at, approval.id)
+        return WhyDecision(text, short_name(approval.actor), at, approval.id)
 
     def _approval(self, decided: Operation) -> Operation | None:
         name = CapabilityEntry.of(decided).capability
@@ -152,7 +152,7 @@ class Accounts:
                 if operation.kind == Kind.PROMPT
                 else f"attempt {operation.attempt} of step {operation.step}"
             )
-            out.append(Tokens(of, operation.id, in_words(total) if total.calls else "no model was asked"))
+            out.append(Tokens(of, operation.id, in_words(total) if total.calls else "no model call"))
         return tuple(out)
 
     def _total(self, operation: Operation) -> Total:
@@ -176,12 +176,12 @@ class Accounts:
         for id_ in self._journal.of_kind(Kind.REVERT, newest):
             revert = self._operation(id_)
             if self.targets(revert) & ids and not gone & set(self.ancestry(id_)):
-                out.append(Fate("reverted", f"reverted by {short_name(revert.actor) or 'nobody named'}", id_))
+                out.append(Fate("reverted", f"reverted by {short_name(revert.actor) or 'unknown'}", id_))
         if gone & ids:
             undos = [self._operation(id_) for id_ in self._journal.of_kind(Kind.UNDO, newest)]
             last = next((undo for undo in reversed(undos) if self.targets(undo) & gone & ids), None)
             if last is not None:
-                out.append(Fate("undone", f"undone by {short_name(last.actor) or 'nobody named'}", last.id))
+                out.append(Fate("undone", f"undone by {short_name(last.actor) or 'unknown'}", last.id))
         return out + [fate for attempt in chain if attempt.kind == Kind.ATTEMPT for fate in self._learnt(attempt)]
 
     def _judged(self, attempt: Operation) -> list[Fate]:
@@ -204,7 +204,7 @@ class Accounts:
             for later in self._journal.of_kind(Kind.ATTEMPT, newest):
                 given = self._operation(later)
                 if id_ in AttemptEntry.of(given).lessons:
-                    ended = given.outcome or "at work"
+                    ended = given.outcome or "in progress"
                     text = f"lesson used by attempt {given.attempt} of step {given.step}, {ended}"
                     out.append(Fate("used", text, later))
         return out
@@ -228,7 +228,7 @@ class Accounts:
             return not through([Run(line, line + 1, 0)], swapped(found))[1]
 
         if low >= high or stands(versions.at(seen.document, branch, high)):
-            return Fate("stands", "it stands")
+            return Fate("stands", "still there")
         while high - low > 1:
             middle = (low + high) // 2
             if stands(versions.at(seen.document, branch, middle)):
@@ -266,7 +266,7 @@ class Accounts:
         if kind in (Kind.REVERT, Kind.UNDO, Kind.REDO):
             return self._taking(operation)
         if is_probable(operation):
-            return "Changed while this command ran; somebody else may have done it."
+            return "Changed while this command ran; someone else may have made it."
         return ""
 
     def _taking(self, operation: Operation) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from widgets.code import highlight
 from widgets.cropping import crop, overlay
 from widgets.diffing import Allowance, Range, Spot, edges, word_marks
-from widgets.document import Row, Text
+from widgets.document import DocumentRow, RowText
 from widgets.paint import Span
 from workspace.store.lines import Hunk
 from wukong_tui.views.colours import Colours
-from wukong_tui.views.linemap import LineMap, Piece, piece
+from wukong_tui.views.linemap import LineMap, LinePiece, piece
 
 HEAD = 400
 """Characters of a line that are highlighted."""
@@ -63,7 +63,7 @@ class Side:
         start, end = self.range(line)
         return self.lines.content[start:end].decode("utf-8", "surrogateescape")
 
-    def piece(self, line: int, left: int, width: int) -> Piece:
+    def piece(self, line: int, left: int, width: int) -> LinePiece:
         """A line as far as it decides the window."""
         start, end = self.range(line)
         return piece(self.lines.content, start, end, left, width)
@@ -88,7 +88,7 @@ class Body:
 
     def content(
         self, side: Side, hunks: Sequence[Hunk], first: int, last: int, left: int, width: int
-    ) -> tuple[Row, ...]:
+    ) -> tuple[DocumentRow, ...]:
         """The lines ``first`` to ``last`` of a content, with a sign where one changed."""
         side.want(first, last)
         colours = _coloured(side, first, last, self._colours) if left < HEAD else {}
@@ -97,7 +97,7 @@ class Body:
         for line in range(first, last):
             text = _text(side, line, colours.get(line), (), left, width)
             sign, hunk = signs.get(line, (" ", -1))
-            rows.append(Row(sign, None, line, None, text, hunk))
+            rows.append(DocumentRow(sign, None, line, None, text, hunk))
         return tuple(rows)
 
     def diff(
@@ -109,7 +109,7 @@ class Body:
         width: int,
         *,
         split: bool,
-    ) -> tuple[Row, ...]:
+    ) -> tuple[DocumentRow, ...]:
         """The rows of a diff that ``spots`` tell, with word marks as far as time allows."""
         old, new = sides
         colours: list[dict[int, list[Span]]] = [{}, {}]
@@ -121,9 +121,9 @@ class Body:
         rows = []
         for spot in spots:
             if spot.folded:
-                rows.append(Row("⋯", None, None, folded=spot.folded))
+                rows.append(DocumentRow("⋯", None, None, folded=spot.folded))
                 continue
-            texts: list[Text | None] = [None, None]
+            texts: list[RowText | None] = [None, None]
             for index, (side, line) in enumerate(((old, spot.old), (new, spot.new))):
                 if line is None or (index == 0 and spot.hunk < 0 and not split):
                     continue
@@ -132,7 +132,7 @@ class Body:
                     marks = self._words(sides, hunks[spot.hunk], index, line, left, width, time)
                 ground = ("removed", "added")[index] if spot.hunk >= 0 else ""
                 texts[index] = _text(side, line, colours[index].get(line), marks, left, width, ground)
-            rows.append(Row(spot.sign, spot.old, spot.new, texts[0], texts[1], spot.hunk))
+            rows.append(DocumentRow(spot.sign, spot.old, spot.new, texts[0], texts[1], spot.hunk))
         return tuple(rows)
 
     def _words(
@@ -190,7 +190,7 @@ def _text(
     left: int,
     width: int,
     ground: str = "",
-) -> Text:
+) -> RowText:
     """A line as the window shows it. The carriage return before a line feed shows where the line changed."""
     start, end = side.range(line)
     seen = side.piece(line, left, width)
@@ -211,7 +211,7 @@ def _text(
     shown, more = crop(spans, left, width, tab=tab, column=seen.column)
     if more or seen.more:
         side.widest = max(side.widest, left + width + 1, side.lines.columns(start, end, tab))
-    return Text(tuple(shown), more or seen.more, start, end, ground)
+    return RowText(tuple(shown), more or seen.more, start, end, ground)
 
 
 def _coloured(side: Side, first: int, last: int, known: Colours) -> dict[int, list[Span]]:

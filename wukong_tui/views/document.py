@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from runtime.host.acts import label
 from widgets.code import lexer_for
 from widgets.diffing import Layout, changes
-from widgets.document import DocumentNeed, DocumentPage, Row, text_width
+from widgets.document import DocumentNeed, DocumentPage, DocumentRow, text_width
 from workspace import History, Operation, Version, WorkspaceError
 from workspace.amounts import age, time_of_day
 from workspace.entries import dated
@@ -68,7 +68,7 @@ class DocumentView:
 
     def _page(self, history: History, look: Look, need: DocumentNeed) -> DocumentPage:
         if look.document is None:
-            return DocumentPage(need, sentence="Nothing is here yet. What is written appears here.")
+            return DocumentPage(need, sentence="No documents yet. Whatever is written appears here.")
         page = DocumentPage(need)
         try:
             versions = history.store.versions
@@ -86,10 +86,10 @@ class DocumentView:
     def _absent(self, history: History, look: Look, page: DocumentPage) -> DocumentPage:
         first = history.store.versions.history(look.document or 0, limit=1, newest_first=False)
         if not first:
-            return replace(page, sentence="There is no such document.")
+            return replace(page, sentence="No such document.")
         begin = first[0]
         where = "Not there yet" if begin.entry > look.cursor else "Not on this branch"
-        return replace(page, path=begin.path, sentence=f"{where}: it begins at op {begin.operation:,}.")
+        return replace(page, path=begin.path, sentence=f"{where}: it starts at op {begin.operation:,}.")
 
     def _told(self, history: History, look: Look, page: DocumentPage, version: Version) -> DocumentPage:
         page = replace(page, path=version.path, number=version.number, change=version.change)
@@ -221,7 +221,7 @@ class DocumentView:
         digits = max(3, len(str(max(old.lines, new.lines))))
         language = self._language(version, new if new.lines else old)
         sides = Side(old, language=language, old=True), Side(new, language=language)
-        rows: tuple[Row, ...] = self._body.diff(
+        rows: tuple[DocumentRow, ...] = self._body.diff(
             sides, change.hunks, list(layout.spots(top, top + body)), need.left, text_width(need, digits),
             split=need.mode == "split",
         )  # fmt: skip

@@ -73,7 +73,7 @@ class LineMap:
         return out
 
 
-class Piece(NamedTuple):
+class LinePiece(NamedTuple):
     """A part of a line: its text, the bytes ``start, end`` it is, its column, whether the line goes on."""
 
     text: str
@@ -83,7 +83,7 @@ class Piece(NamedTuple):
     more: bool
 
 
-def piece(content: bytes, start: int, end: int, left: int, width: int) -> Piece:
+def piece(content: bytes, start: int, end: int, left: int, width: int) -> LinePiece:
     """As much of the line at ``start:end`` as decides the columns ``left`` to ``left + width``.
 
     Its cost follows the window, not the line. What is not UTF-8 comes as lone surrogates.
@@ -103,4 +103,4 @@ def piece(content: bytes, start: int, end: int, left: int, width: int) -> Piece:
                 break
             stop -= 1
     text = content[begin:stop].decode("utf-8", "surrogateescape")
-    return Piece(text, begin, stop, column, more)
+    return LinePiece(text, begin, stop, column, more)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.usage.ledger import Ledger
-from widgets.meter import MeterNeed, MeterPage, Row, Share
+from widgets.meter import MeterNeed, MeterPage, MeterRow, Share
 from workspace import History, Operation
 from workspace.entries import PlanEntry
 from workspace.kinds import Kind
@@ -20,7 +20,7 @@ class MeterView:
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         self._ledger = ledger or Ledger()
-        self._rows: dict[tuple[int, bool], Row] = {}
+        self._rows: dict[tuple[int, bool], MeterRow] = {}
         self._loops: dict[int, tuple[int, int]] = {}
         self._titles: dict[int, tuple[str, ...]] = {}
 
@@ -82,14 +82,14 @@ class MeterView:
 
     # -- rows
 
-    def _row(self, history: History, id_: int, cursor: int, session: str | None) -> Row:
+    def _row(self, history: History, id_: int, cursor: int, session: str | None) -> MeterRow:
         settled, whole = self._ledger.is_settled(id_, cursor), session is None
         same = self._ledger.same_as(id_, session, cursor)
         counted_as = self._ledger.number(same) if same is not None else None
         if settled and (known := self._rows.get((id_, whole))) is not None and known.same == counted_as:
             return known
         operation = history.store.journal.operation(id_, cursor)
-        row = Row(
+        row = MeterRow(
             id_, operation.started, _label(operation, self._ledger.number(id_), whole),
             _use(operation), None if operation.ended is None else max(0, operation.ended - operation.started),
             operation.outcome, self._times(history, id_, cursor), operation.model,

@@ -21,7 +21,7 @@ KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A plan as it stands until something changes it, its rows without what they cost, the steps with attempts."""
+    """A plan as it is until something changes it, its rows without what they cost, the steps with attempts."""
 
     found: plan.Plan
     rows: tuple[StepRow, ...]

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from runtime.models.names import spoken
 from widgets.talk import TalkNeed, TalkPage
-from widgets.talk_items import FOLDS, Details, Item, ItemKind, Touched, estimate
+from widgets.talk_items import FOLDS, Details, ItemKind, TalkItem, Touched, estimate
 from workspace import Entry, History
 from workspace.entries import (
     ApprovalEntry,
@@ -46,7 +46,7 @@ _KINDS: dict[Kind, ItemKind] = {
 _VERBS = {Kind.UNDO: "undid", Kind.REDO: "redid", Kind.RESTORE: "restored", Kind.REVERT: "reverted"}
 _ENDED_AS = {
     Outcome.INTERRUPTED: "interrupted by a person", Outcome.LIMIT: "stopped at a limit",
-    Outcome.FAILED: "this prompt failed", Outcome.UNKNOWN: "the host stopped here; how it went on is not known",
+    Outcome.FAILED: "this prompt failed", Outcome.UNKNOWN: "the host stopped here; what happened next is unknown",
 }  # fmt: skip
 _ROWS: frozenset[ItemKind] = frozenset({"call", "attempt", "lesson", "plan", "taken", "session", "approval", "note"})
 
@@ -55,7 +55,7 @@ class TalkView:
     """Loads pages of a conversation; what has ended is made into an item once."""
 
     def __init__(self) -> None:
-        self._items: OrderedDict[tuple[int, int], Item | None] = OrderedDict()
+        self._items: OrderedDict[tuple[int, int], TalkItem | None] = OrderedDict()
         self._entries: dict[int, tuple[Kind, int | None]] = {}
         self._begun: dict[str, Entry] = {}
         self._counts: dict[int, tuple[int, int]] = {}
@@ -82,7 +82,7 @@ class TalkView:
             items = [*back, *ahead]
         items = _spaced(items)
         if not first:
-            items = items[1:]  # what it stands apart from is not known
+            items = items[1:]  # what comes before it is not known
         shown = tuple(self._detailed(history, item, look.cursor, need.details) for item in items)
         model = self._model(history, look.session, begun, look.cursor)
         number, sessions = self._place(history, begun.id, look.cursor)
@@ -92,7 +92,7 @@ class TalkView:
 
     # -- one entry as an item
 
-    def item(self, history: History, entry: Entry, cursor: int, end: Entry | None = None) -> Item | None:
+    def item(self, history: History, entry: Entry, cursor: int, end: Entry | None = None) -> TalkItem | None:
         """What an entry is in the conversation at the cursor; None where it is not shown.
 
         ``end`` is its newest end at the cursor where that is known already.
@@ -116,7 +116,7 @@ class TalkView:
                 self._items.popitem(last=False)
         return made
 
-    def _counted(self, history: History, item: Item, cursor: int, *, over: bool) -> Item:
+    def _counted(self, history: History, item: TalkItem, cursor: int, *, over: bool) -> TalkItem:
         """A program with how many calls it had made at the cursor: counted from where it was counted last."""
         at, count = self._counts.get(item.entry, (item.entry, 0))
         caused = history.store.journal.caused
@@ -172,7 +172,7 @@ class TalkView:
                 gone.discard(targets.get(target, 0))
         return frozenset(gone)
 
-    def _detailed(self, history: History, item: Item, cursor: int, wanted: frozenset[int]) -> Item:
+    def _detailed(self, history: History, item: TalkItem, cursor: int, wanted: frozenset[int]) -> TalkItem:
         if item.entry not in wanted or item.kind not in FOLDS:
             return item
         journal = history.store.journal
@@ -210,9 +210,9 @@ class _Walk:
     cursor: int
     gone: frozenset[int]
 
-    def back(self, at: int, width: int, rows: int) -> tuple[list[Item], bool]:
+    def back(self, at: int, width: int, rows: int) -> tuple[list[TalkItem], bool]:
         """Items up to an entry, oldest first, of at least so many rows; whether they begin at the beginning."""
-        found: list[Item] = []
+        found: list[TalkItem] = []
         ends: dict[int, Entry] = {}  # from the cursor backward the newest end of an operation comes first
         upto = at
         while rows > 0:
@@ -240,9 +240,9 @@ class _Walk:
                 return found[::-1], True
         return found[::-1], False
 
-    def ahead(self, at: int, width: int, rows: int) -> tuple[list[Item], bool]:
+    def ahead(self, at: int, width: int, rows: int) -> tuple[list[TalkItem], bool]:
         """Items after an entry, oldest first, of at least so many rows; whether they end at the cursor."""
-        found: list[Item] = []
+        found: list[TalkItem] = []
         after = at
         while rows > 0:
             chunk = self.history.store.journal.of_session(
@@ -292,7 +292,7 @@ class _Walk:
             entry = journal.entry(UndoEntry.of(entry).target or target)
         return entry.session == self.session
 
-    def _item(self, entry: Entry, end: Entry | None = None) -> Item | None:
+    def _item(self, entry: Entry, end: Entry | None = None) -> TalkItem | None:
         if entry.phase == PART:
             return None
         if entry.phase == ENDED:
@@ -313,7 +313,7 @@ class _Walk:
         return False
 
 
-def _spaced(items: list[Item]) -> list[Item]:
+def _spaced(items: list[TalkItem]) -> list[TalkItem]:
     """Items with an empty line where one stands apart from the one before."""
     out = items[:1]
     for before, item in pairwise(items):
@@ -322,10 +322,10 @@ def _spaced(items: list[Item]) -> list[Item]:
     return out
 
 
-def _make(history: History, kind: ItemKind, entry: Entry, end: Entry | None, cursor: int) -> Item | None:
+def _make(history: History, kind: ItemKind, entry: Entry, end: Entry | None, cursor: int) -> TalkItem | None:
     over = end is not None and end.phase != PART
     outcome = ((end.outcome if end is not None else None) or Outcome.DONE) if over else None
-    item = Item(entry.id, entry.id, kind, entry.name or entry.kind, entry.time, outcome)
+    item = TalkItem(entry.id, entry.id, kind, entry.name or entry.kind, entry.time, outcome)
     last = end if over and end is not None else entry
     if kind == "prompt":
         text, cut = _payload(history, entry, LONGEST)
@@ -347,7 +347,7 @@ def _make(history: History, kind: ItemKind, entry: Entry, end: Entry | None, cur
     if kind == "plan":
         return replace(item, text="plan of 1 step" if entry.name == "1 steps" else f"plan of {entry.name or ''}")
     if kind == "session":
-        word = "began" if entry.kind == Kind.SESSION else "goes on"
+        word = "began" if entry.kind == Kind.SESSION else "resumed"
         said = SessionEntry.of(entry)
         more = f" from {said.fork.session}" if said.fork else ""
         return replace(item, text=" · ".join(filter(None, (word + more, spoken(entry.name or ""), said.mode))))
@@ -356,7 +356,7 @@ def _make(history: History, kind: ItemKind, entry: Entry, end: Entry | None, cur
     return item
 
 
-def _reply(history: History, item: Item, end: Entry | None, error: str) -> Item | None:
+def _reply(history: History, item: TalkItem, end: Entry | None, error: str) -> TalkItem | None:
     if item.outcome is None:
         text = _payload(history, end, LONGEST)[0] if end is not None else ""
         return replace(item, text=text)
@@ -375,7 +375,7 @@ def _reply(history: History, item: Item, end: Entry | None, error: str) -> Item 
     return replace(item, kind="call", text=f"model {item.text}", said=error)
 
 
-def _call(history: History, item: Item, entry: Entry, end: Entry | None, cursor: int) -> Item:
+def _call(history: History, item: TalkItem, entry: Entry, end: Entry | None, cursor: int) -> TalkItem:
     over = end is not None and end.phase != PART
     seconds = (end.time - entry.time) / 1e6 if over and end is not None and end.id != entry.id else None
     touched = _touched(history, entry.id, cursor)
@@ -389,13 +389,13 @@ def _call(history: History, item: Item, entry: Entry, end: Entry | None, cursor:
     return replace(item, seconds=seconds, tokens=tokens, touched=touched)
 
 
-def _outcome(entry: Entry) -> Item | None:
+def _outcome(entry: Entry) -> TalkItem | None:
     """How a prompt ended, where it was not simply done."""
     if entry.outcome is None or entry.outcome.well:
         return None
     text = _ENDED_AS.get(entry.outcome, f"this prompt ended as {entry.outcome}")
     said = PromptEntry.of(entry).error
-    return Item(entry.id, entry.operation, "outcome", text, entry.time, entry.outcome, said=said)
+    return TalkItem(entry.id, entry.operation, "outcome", text, entry.time, entry.outcome, said=said)
 
 
 def _touched(history: History, operation: int, cursor: int, *, caused: bool = False) -> Touched | None:
@@ -415,7 +415,7 @@ def _asking(history: History, entry: Entry) -> str:
 
 def _decided(answer: ApprovalEntry, outcome: Outcome | None) -> str:
     if outcome is None:
-        return "waits for you"
+        return "waiting for you"
     word = {"no": "not allowed", "session": "allowed from now on"}.get(answer.allow or "", "allowed")
     if answer.allow is None:
         word = outcome

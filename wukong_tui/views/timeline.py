@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from runtime.models.names import spoken
 from widgets.scrubber import ScrubberPage
-from widgets.timeline import Fold, Row, TimelineNeed, TimelinePage
+from widgets.timeline import Fold, TimelineNeed, TimelinePage, TimelineRow
 from workspace import History, Operation
 from workspace.amounts import narrow
 from workspace.kinds import Kind, Outcome
@@ -44,7 +44,7 @@ class TimelineView:
         self._tops = _Tops()
         self._found = _Found("")
         self._sums = Sums()
-        self._rows: dict[int, tuple[int, Row]] = {}
+        self._rows: dict[int, tuple[int, TimelineRow]] = {}
         """Rows of acts that are over, with the entry that ended them."""
 
     def load(self, history: History, look: Look, need: TimelineNeed) -> TimelinePage:
@@ -99,7 +99,7 @@ class TimelineView:
 
     # -- one row
 
-    def _row(self, history: History, look: Look, path: Path, walk: _Walk, here: Path) -> Row:
+    def _row(self, history: History, look: Look, path: Path, walk: _Walk, here: Path) -> TimelineRow:
         id_ = path[-1]
         last, row = self._rows.get(id_, (0, None))
         if row is None or last > look.cursor >= id_:
@@ -107,7 +107,7 @@ class TimelineView:
         fold: Fold = row.fold and ("open" if id_ in walk.opened else "closed")
         return replace(row, depth=len(path) - 1, fold=fold, here=path == here, future=id_ > look.cursor)
 
-    def _made(self, history: History, look: Look, id_: int) -> Row:
+    def _made(self, history: History, look: Look, id_: int) -> TimelineRow:
         """A row as its act stood at the cursor, or as it is known by now where it comes after it."""
         store = history.store
         upto = look.cursor if id_ <= look.cursor else look.newest
@@ -117,7 +117,7 @@ class TimelineView:
         count = self._sums.count(history, id_, last)
         sign, style = _sign(operation)
         sums = self._sums.of(history, whole if count else operation, last, look.newest, composite=count > 0)
-        row = Row(
+        row = TimelineRow(
             operation=id_,
             entry=id_ if operation.kind == Kind.PROMPT else whole.last,
             depth=0,

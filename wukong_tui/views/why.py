@@ -76,20 +76,6 @@ class WhyView:
         return _Search(history, version, line, origin)
 
 
-def explain(history: History, look: Look, document: int, line: int | None) -> WhyPage | None:
-    """Why ``line`` (from 0) of a document is what it is where ``look`` stands; with None the version as a whole.
-
-    None where there is no such document or line. Takes as long as it takes: a
-    diff for every version back to where the line's story begins. Raises Damaged.
-    """
-    version = _looked_at(history, look, document)
-    if version is None:
-        return None
-    search = _Search(history, version, line)
-    search.advance(history)
-    return search.why(history, look)
-
-
 def _looked_at(history: History, look: Look, document: int | None) -> Version | None:
     return None if document is None else history.store.versions.at(document, look.branch, look.cursor)
 

@@ -11,10 +11,10 @@ from wukong_tui.frames.frame import Approval
 
 if TYPE_CHECKING:
     from wukong_tui.app import Office
-    from wukong_tui.screens.approval import Allowed, ApprovalScreen, Verdict
+    from wukong_tui.screens.approval import AnswerWord, ApprovalAnswer, ApprovalScreen
 
 
-class Approvals:
+class Answering:
     """Asks for the oldest approval that was not put off, and brings the answer to the host."""
 
     def __init__(self, app: Office) -> None:
@@ -52,7 +52,7 @@ class Approvals:
 
         app = self._app
 
-        def answered(answer: Verdict | None) -> None:
+        def answered(answer: ApprovalAnswer | None) -> None:
             self._asking = None
             if answer is not None:
                 app.beside(self._answer(approval.operation, answer.allow, answer.reason), "acts")
@@ -65,7 +65,7 @@ class Approvals:
         self._asking = (approval.operation, screen)
         app.push_screen(screen, answered)
 
-    async def _answer(self, operation: int, allow: Allowed, reason: str) -> None:
+    async def _answer(self, operation: int, allow: AnswerWord, reason: str) -> None:
         self._postponed.add(operation)  # until it is seen to be answered
         try:
             await self._app.backend.call(Answer(operation, allow, reason))
