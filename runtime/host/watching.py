@@ -1,7 +1,7 @@
 """Keeping the history up to date with the folder: what others change there is recorded soon after.
 
-Events only say where to look. All of the folder is looked at on starting, after more events
-than can be trusted, and a while after any; where no events can be had, every few seconds.
+Events only say where to look. All of the folder is looked at on starting, after events for more than
+a few files, and a while after any; where no events can be had, every few seconds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Literal, TypeVar
 
 from runtime.log import logger, where
 from workspace.errors import WorkspaceError
-from workspace.working_copy.watch import EVERYTHING, QUIET, Unwatchable, Watch, joined
+from workspace.working_copy.watch import EVERYTHING, QUIET, Unwatchable, Watch, is_little, joined
 from workspace.working_copy.working_copy import Scanned
 
 T = TypeVar("T")
 Snapshot = Callable[[Collection[str] | None], Awaitable[Scanned]]
-"""Records what changed at and below paths; None: anywhere."""
+"""Records what changed at a few paths, in a moment; None: anywhere, beside who writes."""
 Mode = Literal["live", "polling", "off"]
 
 SWITCH = "WUKONG_WATCH"
@@ -47,6 +47,7 @@ class Watching:
         self.mode: Mode = "off"
         self.why = f"{SWITCH} is off" if os.environ.get(SWITCH) == "off" else "it has not begun yet"
         """Why it is not live; empty where it is."""
+        self._root = root
         self._watch = Watch(root)
         self._snapshot = snapshot
         self._thread = ThreadPoolExecutor(1, "watch")
@@ -160,17 +161,20 @@ class Watching:
                 if self._say("off", f"looking at the folder failed: {type(error).__name__}"):
                     log.error("looking failed%s", where(error))
             finally:
-                if "" in owed:
-                    self._looked = time.monotonic()
                 self._answer(answered)
 
     async def _look_at(self, owed: frozenset[str]) -> None:
-        whole = "" in owed
+        whole = "" in owed or not await self._in_thread(lambda: is_little(self._root, owed))
         for _ in range(LOOKS):
             began = time.monotonic()
-            scanned = await self._snapshot(None if whole else owed)
             if whole:
-                self._took, self._trusted = time.monotonic() - began, True
+                self._trusted = True
+            try:
+                scanned = await self._snapshot(None if whole else owed)
+            finally:
+                if whole:
+                    self._looked = time.monotonic()
+                    self._took = self._looked - began
             if not await self._cover(scanned.folders, whole):
                 return
             # What changed in a folder before it was watched is seen by looking once more.

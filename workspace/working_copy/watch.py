@@ -7,6 +7,7 @@ and nobody learns of that here. Who watches looks at the files themselves, and n
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Collection, Generator
@@ -25,6 +26,10 @@ BUSIEST = 30.0
 """Seconds after which it is told of a path that is never still."""
 MANY = 1000
 """Paths from which on looking at the whole folder is cheaper and surer."""
+FEW = 40
+"""Paths that take a moment to look at."""
+SMALL = 4 << 20
+"""Bytes that do."""
 STEP = 0.05
 """Seconds between two looks at what the system has told."""
 EVERYTHING = frozenset({""})
@@ -43,6 +48,22 @@ def joined(paths: Collection[str], more: Collection[str]) -> frozenset[str]:
     """What two waits told, as one."""
     both = frozenset((*paths, *more))
     return EVERYTHING if "" in both or len(both) > MANY else both
+
+
+def is_little(root: Path, paths: Collection[str]) -> bool:
+    """Whether looking at these paths takes a moment only: a few small files, and no folder."""
+    if len(paths) > FEW:
+        return False
+    size = 0
+    for path in paths:
+        try:
+            status = os.lstat(os.path.join(root, path))
+        except OSError:
+            continue  # it went
+        if stat.S_ISDIR(status.st_mode):
+            return False
+        size += status.st_size
+    return size <= SMALL
 
 
 class Watch:
