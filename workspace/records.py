@@ -204,6 +204,8 @@ class Edit:
     state: State | None
     parent: int | None = None
     merged: int | None = None
+    lines: tuple[int | None, int | None] | None = None
+    """Lines added and removed against the parent, where they were counted before; None in it for binary."""
 
 
 @dataclass(frozen=True, slots=True)

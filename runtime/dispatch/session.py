@@ -15,7 +15,8 @@ from runtime.dispatch.policy import Policy
 from runtime.protocol import Event
 from runtime.tools.capability import Arguments, Effects
 from runtime.usage.budget import Budget
-from workspace import History, Workspace
+from workspace import Act, History, Scanned, Workspace
+from workspace.working_copy.checkout import OUTSIDE
 
 T = TypeVar("T")
 
@@ -37,7 +38,11 @@ class SessionHost(Protocol):
         ...
 
     async def alone(self, act: Callable[[Workspace], T]) -> T:
-        """Run what cannot share a transaction: a scan, a revert."""
+        """Run what cannot share a transaction: a restore, a revert."""
+        ...
+
+    async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
+        """Record all that changed in the folder until now, while others go on writing; by default nobody's act."""
         ...
 
     async def read(self, query: Callable[[History], T]) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from runtime.dispatch.door import Invocation, Plain
@@ -11,7 +11,8 @@ from runtime.execution import sandbox
 from runtime.execution.sandbox import Limits, Ran, SandboxError
 from runtime.execution.scratch import temporary
 from runtime.tools.capability import Refused, Result, shorten
-from workspace import Version, Workspace
+from runtime.waiting import to_the_end
+from workspace import Version
 from workspace.entries import CapabilityEntry
 from workspace.kinds import Outcome
 
@@ -43,7 +44,7 @@ async def surround(invocation: Invocation, *, boxed: bool = True) -> None:
     """See that the sandbox works, if it is to be ``boxed``, and record what others changed before. Raises Refused."""
     if boxed and (reason := await asyncio.to_thread(sandbox.available)) is not None:
         raise Refused(f"Nothing was executed: {reason}")
-    await invocation.session.host.alone(lambda work: work.catch_up())
+    await invocation.session.host.snapshot()
 
 
 async def recorded(
@@ -61,12 +62,10 @@ async def recorded(
 async def _ended_by_scan(
     invocation: Invocation, execute: Callable[[Path], Awaitable[Ran]], note: Callable[[], str]
 ) -> Result:
-    def finish(outcome: Outcome, text: str, whole: bytes | None, status: int | None) -> Callable[[Workspace], Result]:
-        def record(work: Workspace) -> Result:
-            versions = list(work.scan(invocation.part).versions)
-            return Result(_told(text, versions), outcome, status, whole)
-
-        return record
+    async def finish(outcome: Outcome, text: str, whole: bytes | None, status: int | None) -> Result:
+        versions = (await invocation.session.host.snapshot(invocation.part)).versions
+        result = Result(_told(text, versions), outcome, status, whole)
+        return await invocation.end(lambda work: result, alone=False)
 
     try:
         async with temporary() as folder:
@@ -76,12 +75,12 @@ async def _ended_by_scan(
             text, whole = _output(ran)
             text += note()
     except SandboxError as error:
-        return await invocation.end(finish(Outcome.REFUSED, str(error), None, None))
+        return await to_the_end(finish(Outcome.REFUSED, str(error), None, None))
     except asyncio.CancelledError:
-        await asyncio.shield(invocation.end(finish(Outcome.INTERRUPTED, "Interrupted by a person.", None, None)))
+        await to_the_end(finish(Outcome.INTERRUPTED, "Interrupted by a person.", None, None))
         raise
     outcome = Outcome.DONE if ran.status == 0 else Outcome.FAILED
-    return await invocation.end(finish(outcome, text, whole, ran.status))
+    return await to_the_end(finish(outcome, text, whole, ran.status))
 
 
 def _output(ran: Ran) -> tuple[str, bytes | None]:
@@ -100,7 +99,7 @@ def _output(ran: Ran) -> tuple[str, bytes | None]:
     return text.lstrip("\n"), whole
 
 
-def _told(text: str, versions: list[Version]) -> str:
+def _told(text: str, versions: Sequence[Version]) -> str:
     if not versions:
         return text
     changed = ", ".join(f"{v.path}@{v.number} ({v.change})" for v in versions[:20])

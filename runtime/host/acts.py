@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -124,8 +125,7 @@ def _revert(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str
 def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
     work.catch_up()
     session, given = arguments.get("session"), arguments.get("target")
-    find = undo.undoable if act.kind == Kind.UNDO else undo.redoable
-    target = find(work, session) if given is None else operation_of(work, str(given))
+    target = _target(work, Kind(act.kind), arguments)
     # A redo is named after what it brings back, not after the undo that it takes back.
     meant = work.operation(UndoEntry.of(target).target or target.id) if act.kind == Kind.REDO else target
     name = target.name if act.kind == Kind.REDO and target.name else title(target)
@@ -170,6 +170,22 @@ def _drop(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, 
     waiting.forget(one.upper)
     scratch.remove(one.upper.folder)
     return {"operation": operation}
+
+
+def check_ended(work: Workspace, name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse to take back what still works, before anything is looked at. Raises WorkspaceError."""
+    with suppress(NotFound, KeyError):  # what is wrong with it is said when it is carried out
+        if name == Kind.REVERT:
+            _check_ended(work, [operation_of(work, str(text)).id for text in arguments["operations"]])
+        elif name in (Kind.UNDO, Kind.REDO):
+            _check_ended(work, [_target(work, Kind(name), arguments).id])
+
+
+def _target(work: Workspace, kind: Kind, arguments: Mapping[str, Any]) -> Operation:
+    """What an undo or redo takes back."""
+    given = arguments.get("target")
+    find = undo.undoable if kind == Kind.UNDO else undo.redoable
+    return find(work, arguments.get("session")) if given is None else operation_of(work, str(given))
 
 
 def _at(work: Workspace, cursor: Any) -> Address:

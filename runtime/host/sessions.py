@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ from workspace.errors import NeedsConsent
 from workspace.kinds import Kind, Outcome
 from workspace.operations.aio import Reader, Writer
 from workspace.operations.workspace import check_not_too_wide
-from workspace.working_copy.checkout import WATCHED
+from workspace.working_copy.checkout import OUTSIDE, WATCHED
 from workspace.working_copy.working_copy import Scanned
 
 T = TypeVar("T")
@@ -108,10 +108,7 @@ class Sessions:
             case protocol.Answer():
                 return self.approvals.answer(command)
             case protocol.Perform(name=name, arguments=arguments):
-                done = await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
-                if name == "scan":
-                    self._watching.stale()  # it may say what is captured
-                return done
+                return await self._perform(name, arguments)
             case protocol.Refresh():
                 await self._watching.refresh()
                 return self._seen()
@@ -158,6 +155,13 @@ class Sessions:
         """Run what cannot share a transaction."""
         return self._advance(await self._writer.alone(lambda work: (act(work), work.cursor)))
 
+    async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
+        """Record all that changed in the folder until now, while others go on writing; by default nobody's act."""
+        scanned = await self._writer.snapshot(act)
+        if scanned.operation is not None:
+            self._advance((None, await self.read(lambda history: history.cursor)))
+        return scanned
+
     async def read(self, query: Callable[[History], T]) -> T:
         """Run a query beside the writer."""
         return await self._reader.call(query)
@@ -183,6 +187,21 @@ class Sessions:
             self._texts.pop(operation, None)
         else:
             self._texts[operation] = text
+
+    async def _perform(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out an act of a person, before which the folder is looked at beside the writer."""
+        if name == Kind.SCAN:
+            done = await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
+            self._watching.stale()  # it may say what is captured
+            return done
+        await self.alone(lambda work: acts.check_ended(work, name, arguments))
+        await self.snapshot()
+
+        def perform(work: Workspace) -> dict[str, Any]:
+            with work.looked():
+                return acts.perform(work, name, arguments, self.principal)
+
+        return await self.alone(perform)
 
     # -- sessions
 
@@ -320,7 +339,10 @@ class Sessions:
         return value
 
     async def _snapshot(self, within: Collection[str] | None) -> Scanned:
-        return await self.alone(lambda work: _seen_outside(work, within))
+        if within is not None:
+            return await self.alone(lambda work: work.catch_up(within, act=WATCHED))
+        await self.alone(_check_meant)
+        return await self.snapshot(WATCHED)
 
     def _seen(self) -> dict[str, Any]:
         return {"watching": self._watching.mode, "why": self._watching.why}
@@ -355,14 +377,13 @@ def _fork(history: History, entry: int) -> tuple[Fork, str | None]:
     return Fork(session, entry), model
 
 
-def _seen_outside(work: Workspace, within: Collection[str] | None) -> Scanned:
-    """Record what changed on disk. Raises NeedsConsent where a person has to say first that all of it is meant."""
+def _check_meant(work: Workspace) -> None:
+    """Raises NeedsConsent where a person has to say first that all of the folder is meant."""
     try:
         check_not_too_wide(work.root)
     except NeedsConsent:
         if not work.tree():
             raise
-    return work.catch_up(within, act=WATCHED)
 
 
 def _person() -> str:

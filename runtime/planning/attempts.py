@@ -11,7 +11,7 @@ from runtime.planning import lessons, plan
 from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Refused, Result, shorten
 from runtime.usage import meter
-from workspace import Act, Conflicted, History, Workspace
+from workspace import Conflicted, History
 from workspace.entries import AttemptEntry, CapabilityEntry, LessonEntry, LessonText, PlanEntry
 from workspace.kinds import Kind, Outcome
 from workspace.store.lines import is_binary, unified
@@ -120,7 +120,7 @@ async def _judge(invocation: Invocation, step: plan.Step) -> str | None:
         return None
     session = invocation.session
     if check.command is None:
-        await session.host.alone(lambda work: work.catch_up())
+        await session.host.snapshot()
         return await session.host.read(lambda history: plan.holds(check, history))
     call = Call("run", {"command": check.command}, label=f"check {check.command[:80]}")
     seen = invocation.decision if invocation.decision.by == "person" else None  # who allowed this saw the command
@@ -152,18 +152,14 @@ async def _fail(session: Session, step: plan.Step, attempt: OpenAttempt, why: st
     revert = cause.act(Kind.REVERT, f"failed attempt at {step.title}")
     session.conversation.attempt = None
     try:
-        taken = await host.alone(lambda work: _take_back(work, operation, revert))
-        back = f"It was taken back ({taken} documents)."
+        await host.snapshot()
+        taken = await host.alone(lambda work: work.revert([operation], act=revert, consent=True))
+        back = f"It was taken back ({len(taken)} documents)."
     except Conflicted as error:
         back = f"It could not be taken back by itself, because later edits overlap: {error}"
     left = step.limit - len(step.attempts)
     again = f"{left} attempts are left." if left > 0 else "No attempt is left: tell the person."
     return f"The check failed: {why}\n{back} Lesson op:{lesson} is kept. {again}"
-
-
-def _take_back(work: Workspace, attempt: int, act: Act) -> int:
-    work.catch_up()
-    return len(work.revert([attempt], act=act, consent=True))
 
 
 def _under_prompt(session: Session) -> Cause:

@@ -22,6 +22,7 @@ TOPICS = {
     "scan": "scan",
     "search": "search",
     "run": "running",
+    "crowd": "crowd",
     "office": "office",
 }
 

@@ -13,12 +13,19 @@ import aiosqlite
 
 from workspace.errors import WorkspaceError
 from workspace.operations.history import History
+from workspace.operations.snapshots import Snapshots
 from workspace.operations.workspace import Workspace
+from workspace.records import Act
 from workspace.store.engine import Connection, connect
 from workspace.store.store import FILE
+from workspace.working_copy.checkout import OUTSIDE
+from workspace.working_copy.working_copy import Scanned
 
 T = TypeVar("T")
 H = TypeVar("H", bound=History)
+
+_Queued = tuple[asyncio.Future[Any], Callable[[Workspace], Any], bool]
+"""Who waits, for what, and whether it needs a transaction of its own."""
 
 GROUP = 256
 """Acts in one transaction, at most."""
@@ -109,7 +116,10 @@ class Writer:
 
     def __init__(self, root: Path | str, *, store: Path | None = None, branch: str | None = None) -> None:
         self._owner: _Owner[Workspace] = _Owner(lambda: Workspace.open(root, store=store, branch=branch))
-        self._queue: deque[tuple[asyncio.Future[Any], Callable[[Workspace], Any], bool]] = deque()
+        self._queue: deque[_Queued] = deque()
+        self._patient: deque[_Queued] = deque()
+        """Slices of snapshots: one is run after each group of what others wait for."""
+        self._snapshots = Snapshots(lambda act: self._enqueue(act, alone=True, queue=self._patient))
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,6 +134,7 @@ class Writer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._snapshots.close()
         self._closing = True
         self._wake.set()
         try:
@@ -147,23 +158,32 @@ class Writer:
         """Run what cannot share a transaction (a scan, a restore, an undo), in its turn."""
         return await self._enqueue(act, alone=True)
 
-    async def _enqueue(self, act: Callable[[Workspace], T], *, alone: bool) -> T:
+    async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
+        """Record all that changed in the folder until now, while others go on writing; see Snapshots.take."""
+        if self._closing:
+            raise WorkspaceError("This workspace is closing; nothing more is written.")
+        return await self._snapshots.take(act)
+
+    async def _enqueue(self, act: Callable[[Workspace], T], *, alone: bool, queue: deque[_Queued] | None = None) -> T:
         if self._closing:
             raise WorkspaceError("This workspace is closing; nothing more is written.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append((future, act, alone))
+        (self._queue if queue is None else queue).append((future, act, alone))
         self._wake.set()
         return await future
 
     async def _write(self) -> None:
+        urgent = True
         while True:
-            if not self._queue:
+            if not self._queue and not self._patient:
                 if self._closing:
                     return
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            group = [self._queue.popleft()]
+            urgent = bool(self._queue) and (urgent or not self._patient)
+            group = [(self._queue if urgent else self._patient).popleft()]
+            urgent = not urgent
             while not group[0][2] and self._queue and not self._queue[0][2] and len(group) < GROUP:
                 group.append(self._queue.popleft())
             group = [queued for queued in group if not queued[0].done()]  # who asked has given up

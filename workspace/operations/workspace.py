@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Workspace(Opened):
     ...     past.content(past.version("notes.txt", 1))
     b'one\\n'
     """
+
+    _looked = False
 
     # -- editing
 
@@ -273,7 +275,18 @@ class Workspace(Opened):
 
     def catch_up(self, within: Collection[str] | None = None, *, act: Act = OUTSIDE) -> Scanned:
         """Record what others changed on disk, or at and below these paths, as nobody's act in particular."""
-        return self.copy.scan(act, within=within) if self.copy is not None else Scanned(None, (), (), 0, 0)
+        if self.copy is None or self._looked:
+            return Scanned(None, (), (), 0, 0)
+        return self.copy.scan(act, within=within)
+
+    @contextmanager
+    def looked(self) -> Iterator[None]:
+        """Inside, nothing is caught up with: a snapshot was taken just before."""
+        self._looked = True
+        try:
+            yield
+        finally:
+            self._looked = False
 
     def merge(
         self, branch: str, *, act: Act = Act(kind=Kind.MERGE, name="merge"), expect: str | None = None

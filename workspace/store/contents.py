@@ -36,6 +36,18 @@ class _Row(NamedTuple):
     cost: int
 
 
+class Prepared(NamedTuple):
+    """A content as it will be stored. ``keyframe`` is None where it is one itself."""
+
+    digest: bytes
+    size: int
+    base: int | None
+    keyframe: int | None
+    depth: int
+    cost: int
+    data: bytes
+
+
 def digest(content: bytes) -> bytes:
     """The SHA-256 that names a content: 32 bytes."""
     return hashlib.sha256(content).digest()
@@ -61,20 +73,36 @@ class Contents:
         name = digest(content)
         if (known := self.find(name)) is not None:
             return known
-        (last,) = self._db.execute("SELECT max(id) FROM content").fetchone()
-        new = (last or 0) + 1
-        parent, encoded, row = self._encode(new, content, base)
+        new = self.insert(self.prepare(content, base, name))
+        self._remember(new, content)
+        return new
+
+    def prepare(self, content: bytes, base: int | None = None, name: bytes | None = None) -> Prepared:
+        """Encode ``content`` for ``insert``, writing nothing; decoded and compared already. Raises Damaged."""
+        parent, encoded, row = self._encode(content, base)
         try:
             sound = delta.decode(self.get(parent) if parent else b"", [encoded.data]) == content
         except delta.Malformed:
             sound = False
         if not sound:
             raise Damaged("A delta did not decode to its content; nothing was saved, please try again.")
+        return Prepared(
+            name or digest(content), len(content), parent, row.keyframe or None, row.depth, row.cost, encoded.data
+        )
+
+    def insert(self, prepared: Prepared) -> int:
+        """Store what was encoded, perhaps by another process; its id. One that is stored already is found."""
+        if (known := self.find(prepared.digest)) is not None:
+            return known
+        (last,) = self._db.execute("SELECT max(id) FROM content").fetchone()
+        new = int(last or 0) + 1
         self._db.execute(
             "INSERT INTO content (id, digest, size, base, keyframe, depth, cost, data) VALUES (?,?,?,?,?,?,?,?)",
-            (new, name, len(content), parent, row.keyframe, row.depth, row.cost, encoded.data),
-        )
-        self._remember(new, content)
+            (
+                new, prepared.digest, prepared.size, prepared.base, prepared.keyframe or new, prepared.depth,
+                prepared.cost, prepared.data,
+            ),
+        )  # fmt: skip
         return new
 
     def find(self, name: bytes) -> int | None:
@@ -147,8 +175,11 @@ class Contents:
         self._unproven.clear()
         self._cached = 0
 
-    def _encode(self, new: int, content: bytes, base: int | None) -> tuple[int | None, delta.Encoded, _Row]:
-        """Choose what ``content`` is stored against: its base, else the base's keyframe, else nothing."""
+    def _encode(self, content: bytes, base: int | None) -> tuple[int | None, delta.Encoded, _Row]:
+        """Choose what ``content`` is stored against: its base, else the base's keyframe, else nothing.
+
+        In the row 0 stands for the id that the content will have.
+        """
         if base is not None:
             for candidate, keyframe in self._candidates(base):
                 limit = KEYFRAMES if keyframe else DEPTH
@@ -164,10 +195,10 @@ class Contents:
                 if len(encoded.data) > 64 + len(content) // 4:
                     alone = delta.encode(b"", content)
                     if len(alone.data) <= len(encoded.data):
-                        return None, alone, _Row(new, new, 0, 0)
-                mine = _Row(new, new if keyframe else candidate.keyframe, candidate.depth + 1, cost)
+                        return None, alone, _Row(0, 0, 0, 0)
+                mine = _Row(0, 0 if keyframe else candidate.keyframe, candidate.depth + 1, cost)
                 return candidate.id, encoded, mine
-        return None, delta.encode(b"", content), _Row(new, new, 0, 0)
+        return None, delta.encode(b"", content), _Row(0, 0, 0, 0)
 
     def _candidates(self, base: int) -> Iterator[tuple[_Row, bool]]:
         near = self._row(base)

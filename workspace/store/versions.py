@@ -321,7 +321,7 @@ class Versions:
                 numbers[document] = row[0] if row else 0
             numbers[document] += 1
             before = self.get(document, edit.parent) if edit.parent is not None else None
-            added, removed = self._counts(before, edit.state)
+            added, removed = edit.lines or self._counts(before, edit.state)
             out.append(
                 (
                     edit,

@@ -1,31 +1,64 @@
-"""Capture: what changed on disk since we last looked, as edits about to be recorded."""
+"""Snapshots: what changed on disk since we last looked, as edits about to be recorded."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from workspace.entries import CaptureEntry
 from workspace.errors import WorkspaceError
 from workspace.records import Change, Edit, State
+from workspace.store import lines as lines_of
 from workspace.store.contents import digest
 from workspace.store.store import Store
+from workspace.working_copy import coverage
 from workspace.working_copy.files import Files, Found, Stamp
 from workspace.working_copy.stat_table import Placed, StatTable
 from workspace.working_copy.walk import Skipped, Walk
 
+if TYPE_CHECKING:
+    from workspace.working_copy.folder import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An edit found on disk, and what was known of its path: what has to hold still when it is recorded.
+
+    ``basis`` is ``placed`` where the edit goes on from the version placed at its path, ``head``
+    where its path is the head's but nothing was placed, ``moved`` where the version was placed
+    at ``origin``, ``fresh`` where nothing was known of the path, or a deleted document.
+    """
+
+    edit: Edit
+    stamp: Stamp | None
+    basis: Literal["placed", "head", "moved", "fresh"]
+    origin: str | None = None
+
 
 @dataclass(slots=True)
 class Snapshot:
-    """Edits found on disk, each with the stamp of its file, and rows to refresh or drop."""
+    """Edits found on disk, and rows to refresh or drop; sizes in bytes, ``checked`` in ns since 1970."""
 
-    edits: list[tuple[Edit, Stamp | None]] = field(default_factory=list)
-    vacated: list[str] = field(default_factory=list)
+    edits: list[Seen] = field(default_factory=list)
+    vacated: list[Placed] = field(default_factory=list)
     refreshed: list[Placed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    coverage: CaptureEntry = field(default_factory=CaptureEntry)
+    """What is passed over now and was not before, and the other way round."""
+    folders: tuple[str, ...] = ()
+    """The folders whose entries were all looked at; ``""`` is the root."""
     checked: int = 0
+    files: int = 0
     bytes: int = 0
+
+
+class Keep(Protocol):
+    """Keeps a file's bytes, best as a delta against content ``base``; what stands for them in a State."""
+
+    def __call__(self, data: bytes, base: int | None, /) -> int: ...
 
 
 def look(store: Store, disk: StatTable, files: Files, path: str) -> Found | Placed | None:
@@ -56,17 +89,31 @@ def holds(store: Store, state: State, found: Found) -> bool:
     return state.mode == found.mode and store.contents.holds(state.content, found.data)
 
 
-def compare(store: Store, disk: StatTable, files: Files, seen: Walk, branch: int, checked: int) -> Snapshot:
-    """Compare a walk with what was placed; contents of changed files are stored as they are read.
+def take(folder: Folder, keep: Keep, *, within: Collection[str] | None = None, counted: bool = False) -> Snapshot:
+    """Walk the folder and compare it with what was placed; contents are kept as changed files are read.
 
-    Call it inside the transaction that records the edits. ``checked``: when the walk
-    began, in ns since 1970. A path that vanished while another appeared with the same
-    content, both uniquely, is a rename.
+    ``within``: only at and below these paths; what is left out is told of the whole folder alone.
+
+    A path that vanished while another appeared with the same content, both uniquely, is a
+    rename. ``counted``: the lines of each edit are counted now, not when it is recorded.
+    Raises Blocked where the folder is another one than was opened.
     """
-    known = disk.all() if seen.within is None else disk.within(seen.within)
+    checked = time.time_ns()
+    seen = folder.walk(within)
+    found = _compare(folder, seen, keep, checked, counted)
+    if within is None:
+        found.coverage = coverage.changes(folder.store, folder.branch, found.skipped)
+    found.folders = tuple(seen.folders)
+    found.files = len(seen.present)
+    found.bytes = sum(stamp.size for _, stamp in seen.present.values())
+    return found
+
+
+def _compare(folder: Folder, seen: Walk, keep: Keep, checked: int, counted: bool) -> Snapshot:
+    store, files, branch = folder.store, folder.files, folder.branch
+    known = folder.table.all() if seen.within is None else folder.table.within(seen.within)
     out = Snapshot(skipped=list(seen.skipped), checked=checked)
-    fresh: list[tuple[str, State, Stamp]] = []
-    unread: set[str] = set()
+    fresh: list[tuple[Edit, Stamp]] = []
     for path, (_, stamp) in seen.present.items():
         placed = known.get(path)
         if placed and placed.same(stamp):
@@ -74,38 +121,38 @@ def compare(store: Store, disk: StatTable, files: Files, seen: Walk, branch: int
         try:
             found = files.read(path)
         except (OSError, WorkspaceError):
-            unread.add(path)
             out.skipped.append(Skipped(path, "unreadable", stamp.size))
             continue
         if found is None:
-            unread.add(path)  # it came and went during the scan: the next one will know
-            continue
-        out.bytes += len(found.data)
+            continue  # it came and went during the walk: the next one will know
+        row, basis = placed, "placed"
         if placed is None:
             live = store.versions.find(path, branch, store.journal.last())
             if live is not None:  # its head could not be put here; this file was there first
-                row = Placed(path, live.document, live.number, found.stamp, checked)
-                if same_content(store, row, found):
-                    out.refreshed.append(row)
-                else:
-                    state = _store(store, path, found, live.content)
-                    out.edits.append((Edit(live.document, path, state, live.number), found.stamp))
-                continue
-            fresh.append((path, _store(store, path, found, _before(store, path, branch)), found.stamp))
-        elif same_content(store, placed, found):
-            out.refreshed.append(Placed(path, placed.document, placed.number, found.stamp, checked))
+                row, basis = Placed(path, live.document, live.number, found.stamp, checked), "head"
+        if row is None:
+            lines = _count(b"", found) if counted else None
+            state = State(path, found.mode, keep(found.data, _before(store, path, branch)))
+            fresh.append((Edit(None, path, state, lines=lines), found.stamp))
+        elif same_content(store, row, found):
+            out.refreshed.append(Placed(path, row.document, row.number, found.stamp, checked))
         else:
-            old = store.versions.get(placed.document, placed.number).content
-            edit = Edit(placed.document, path, _store(store, path, found, old), placed.number)
-            out.edits.append((edit, found.stamp))
+            old = store.versions.get(row.document, row.number)
+            lines = _count(store.versions.bytes_of(old), found) if counted else None
+            edit = Edit(row.document, path, State(path, found.mode, keep(found.data, old.content)), row.number)
+            out.edits.append(Seen(replace(edit, lines=lines), found.stamp, "placed" if basis == "placed" else "head"))
     gone = [p for path, p in known.items() if path not in seen.present and not seen.hides(path)]
-    fresh.sort(key=lambda item: item[0])  # documents are numbered in an order that can be told
+    fresh.sort(key=lambda item: item[0].path)  # documents are numbered in an order that can be told
     _pair_renames(store, out, fresh, gone, branch)
     return out
 
 
+def _count(old: bytes, found: Found) -> tuple[int | None, int | None]:
+    return lines_of.count(old, found.data) or (None, None)
+
+
 def _pair_renames(
-    store: Store, out: Snapshot, fresh: Sequence[tuple[str, State, Stamp]], gone: Sequence[Placed], branch: int
+    store: Store, out: Snapshot, fresh: Sequence[tuple[Edit, Stamp]], gone: Sequence[Placed], branch: int
 ) -> None:
     left: dict[tuple[bool, int], list[Placed]] = defaultdict(list)
     came: dict[tuple[bool, int], int] = defaultdict(int)
@@ -114,31 +161,38 @@ def _pair_renames(
             state = store.versions.get(placed.document, placed.number).state
             if state:
                 left[state.is_link, state.content].append(placed)
-        for _, state, _ in fresh:
-            came[state.is_link, state.content] += 1
+        for edit, _ in fresh:
+            came[_kind(edit)] += 1
     moved: set[str] = set()
     taken: set[int] = set()
-    for path, state, stamp in fresh:
-        key = (state.is_link, state.content)
+    for edit, stamp in fresh:
+        key = _kind(edit)
         if came[key] == 1 and len(left[key]) == 1:
             (placed,) = left[key]
             moved.add(placed.path)
-            out.vacated.append(placed.path)
-            out.edits.append((Edit(placed.document, path, state, placed.number), stamp))
+            out.vacated.append(placed)
+            edit = replace(edit, document=placed.document, parent=placed.number, lines=None)
+            out.edits.append(Seen(edit, stamp, "moved", placed.path))
             continue
-        document, parent = continued(store, path, branch)
+        document, parent = continued(store, edit.path, branch)
         if document in taken:
             document, parent = None, None
         elif document is not None:
             taken.add(document)
-        out.edits.append((Edit(document, path, state, parent), stamp))
+        out.edits.append(Seen(replace(edit, document=document, parent=parent), stamp, "fresh"))
     for placed in gone:
         if placed.path in moved:
             continue
-        out.vacated.append(placed.path)
+        out.vacated.append(placed)
         head = store.versions.at(placed.document, branch, store.journal.last())
         if head is not None and head.exists and head.path == placed.path:  # else it was to leave anyway
-            out.edits.append((Edit(placed.document, placed.path, None, placed.number), None))
+            edit = Edit(placed.document, placed.path, None, placed.number)
+            out.edits.append(Seen(edit, None, "placed"))
+
+
+def _kind(edit: Edit) -> tuple[bool, int]:
+    assert edit.state is not None
+    return edit.state.is_link, edit.state.content
 
 
 def continued(store: Store, path: str, branch: int) -> tuple[int | None, int | None]:
@@ -160,10 +214,6 @@ def _before(store: Store, path: str, branch: int) -> int | None:
         if version.content is not None:
             return version.content
     return None
-
-
-def _store(store: Store, path: str, found: Found, base: int | None) -> State:
-    return State(path, found.mode, store.contents.put(found.data, base))
 
 
 @dataclass(frozen=True, slots=True)

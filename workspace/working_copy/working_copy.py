@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from workspace.entries import CaptureEntry
 from workspace.errors import WorkspaceError
 from workspace.kinds import Outcome
 from workspace.records import INSTANT, Act, Conflict, Edit, State, Usage, Version
 from workspace.store import location
 from workspace.store.repository import Repository
 from workspace.working_copy import coverage, snapshot
-from workspace.working_copy.files import Stamp
+from workspace.working_copy.files import Blocked, Stamp
 from workspace.working_copy.folder import Folder
 from workspace.working_copy.git_exclude import exclude_link
 from workspace.working_copy.outside import OutsideFiles
 from workspace.working_copy.recovery import Recovery
+from workspace.working_copy.snapshot import Seen, Snapshot
 from workspace.working_copy.stat_table import Placed, StatTable
 from workspace.working_copy.walk import Skipped
 
@@ -37,6 +38,16 @@ class Scanned:
     """What was recorded before, seen live, and counts as this scan's work."""
     folders: tuple[str, ...] = ()
     """The folders whose entries were all looked at; ``""`` is the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What was recorded of a snapshot taken elsewhere. ``stale``: something had changed since, so look again."""
+
+    entry: int | None
+    versions: tuple[Version, ...]
+    conflicts: tuple[Conflict, ...]
+    stale: bool
 
 
 class WorkingCopy(Folder):
@@ -178,35 +189,42 @@ class WorkingCopy(Folder):
         """
         if self.repository.is_acting:
             raise WorkspaceError("A scan cannot be part of a batch: files are written when the batch ends.")
-        checked = time.time_ns()
-        seen = self.walk(within)
-        made: list[Version] = []
-        conflicts: list[Conflict] = []
-        entry = None
         with self.repository.acting():
-            found = snapshot.compare(self.store, self.table, self.files, seen, self.branch, checked)
-            change = coverage.changes(self.store, self.branch, found.skipped) if within is None else CaptureEntry()
-            if found.edits or change.covers or operation is not None:
-                if self.store.journal.last() == 0:
-                    change = replace(change, first=True)
-                entry = self.store.journal.next_id()
-                made, conflicts = self.checkout.record_outside(
-                    [edit for edit, _ in found.edits],
-                    act.saying(change),
-                    phase=phase, operation=operation, outcome=outcome, usage=usage, payload=payload,
-                )  # fmt: skip
-                coverage.apply(self.store, self.branch, entry, change)
-            for path in found.vacated:
-                self.table.remove(path)
-            for version, (_, stamp) in zip(made, found.edits, strict=True):
-                self._learn(version, stamp, checked)
-            for placed in found.refreshed:
-                self.table.put(placed)
-        sizes = sum(stamp.size for _, stamp in seen.present.values())
+            found = snapshot.take(self, self.store.contents.put, within=within)
+            entry, made, conflicts = self._record(
+                found, act, phase=phase, operation=operation, outcome=outcome, usage=usage, payload=payload
+            )
         return Scanned(
-            operation or entry, tuple(made), tuple(found.skipped), len(seen.present), sizes, tuple(conflicts),
-            folders=tuple(seen.folders),
+            operation or entry, tuple(made), tuple(found.skipped), found.files, found.bytes, tuple(conflicts),
+            folders=found.folders,
         )  # fmt: skip
+
+    def absorb(self, found: Snapshot, act: Act, *, last: bool = False) -> Absorbed:
+        """Record what a snapshot taken elsewhere found, as far as it is still so.
+
+        What was placed or recorded since the snapshot is left out, and what was changed again, but
+        for the ``last`` time: then the state that it had is recorded, and the next one is found later.
+        """
+        if self.repository.is_acting:
+            raise WorkspaceError("A snapshot cannot be part of a batch: files are written when the batch ends.")
+        with self.repository.acting():
+            self.files.check()
+            now = replace(found, edits=[], vacated=[], refreshed=[])
+            stale = False
+            for seen in found.edits:
+                if not self._still(seen):
+                    row = self.table.get(seen.edit.path)
+                    stale = stale or row is None or row.stamp != seen.stamp  # else it is ours, placed meanwhile
+                elif not last and not self._untouched(seen):
+                    stale = True
+                else:
+                    now.edits.append(seen)
+            kept = {seen.edit.document for seen in now.edits}
+            dropped = {seen.edit.document for seen in found.edits} - kept
+            now.vacated = [p for p in found.vacated if p.document not in dropped and self._is_row(p)]
+            now.refreshed = [placed for placed in found.refreshed if self._is_row(placed)]
+            entry, made, conflicts = self._record(now, act)
+        return Absorbed(entry, tuple(made), tuple(conflicts), stale)
 
     def take_found(self) -> list[Conflict]:
         """The conflicts found on opening, once."""
@@ -214,6 +232,63 @@ class WorkingCopy(Folder):
         return found
 
     # -- inside
+
+    def _record(
+        self, found: Snapshot, act: Act, **how: Any
+    ) -> tuple[int | None, Sequence[Version], Sequence[Conflict]]:
+        """In the open act: record what was found, and remember that it is what is on disk."""
+        made: list[Version] = []
+        conflicts: list[Conflict] = []
+        entry = None
+        change = found.coverage
+        if found.edits or change.covers or how.get("operation") is not None:
+            if self.store.journal.last() == 0:
+                change = replace(change, first=True)
+            entry = self.store.journal.next_id()
+            edits = [seen.edit for seen in found.edits]
+            made, conflicts = self.checkout.record_outside(edits, act.saying(change), **how)
+            coverage.apply(self.store, self.branch, entry, change)
+        for placed in found.vacated:
+            self.table.remove(placed.path)
+        for version, seen in zip(made, found.edits, strict=True):
+            self._learn(version, seen.stamp, found.checked)
+        for placed in found.refreshed:
+            self.table.put(placed)
+        return entry, made, conflicts
+
+    def _still(self, seen: Seen) -> bool:
+        """Whether what was known of a path when an edit was found there is known of it still."""
+        edit = seen.edit
+        row = self.table.get(edit.path)
+        if seen.basis == "placed":
+            return row is not None and (row.document, row.number) == (edit.document, edit.parent)
+        live = self._find(edit.path)
+        if row is not None or (live is not None) != (seen.basis == "head"):
+            return False
+        if live is not None:
+            return (live.document, live.number) == (edit.document, edit.parent)
+        if seen.origin is not None:
+            row = self.table.get(seen.origin)
+            return row is not None and (row.document, row.number) == (edit.document, edit.parent)
+        return edit.document is None or snapshot.continued(self.store, edit.path, self.branch) == (
+            edit.document, edit.parent
+        )  # fmt: skip
+
+    def _untouched(self, seen: Seen) -> bool:
+        """Whether a file is the one that was looked at."""
+        try:
+            status = self.files.status(seen.edit.path)
+        except Blocked:
+            return seen.stamp is None
+        return (Stamp.of(status) if status is not None else None) == seen.stamp
+
+    def _is_row(self, placed: Placed) -> bool:
+        """Whether a version is still what is known to be at its path, or its head where nothing is."""
+        row = self.table.get(placed.path)
+        if row is None:
+            head = self._find(placed.path)
+            return head is not None and (head.document, head.number) == (placed.document, placed.number)
+        return (row.document, row.number) == (placed.document, placed.number)
 
     def _find(self, path: str) -> Version | None:
         return self.store.versions.find(path, self.branch, self.store.journal.last())
