@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from workspace.entries import CaptureEntry
 from workspace.errors import WorkspaceError
@@ -18,9 +18,6 @@ from workspace.working_copy import coverage
 from workspace.working_copy.files import Files, Found, Stamp
 from workspace.working_copy.stat_table import Placed, StatTable
 from workspace.working_copy.walk import Skipped, Walk
-
-if TYPE_CHECKING:
-    from workspace.working_copy.folder import Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,17 @@ class Snapshot:
     checked: int = 0
     files: int = 0
     bytes: int = 0
+
+
+class Walked(Protocol):
+    """The folder of a branch and what is known of it: a Folder."""
+
+    store: Store
+    branch: int
+    files: Files
+    table: StatTable
+
+    def walk(self, within: Collection[str] | None = None) -> Walk: ...
 
 
 class Keep(Protocol):
@@ -89,7 +97,7 @@ def holds(store: Store, state: State, found: Found) -> bool:
     return state.mode == found.mode and store.contents.holds(state.content, found.data)
 
 
-def take(folder: Folder, keep: Keep, *, within: Collection[str] | None = None, counted: bool = False) -> Snapshot:
+def take(folder: Walked, keep: Keep, *, within: Collection[str] | None = None, counted: bool = False) -> Snapshot:
     """Walk the folder and compare it with what was placed; contents are kept as changed files are read.
 
     ``within``: only at and below these paths; what is left out is told of the whole folder alone.
@@ -109,7 +117,7 @@ def take(folder: Folder, keep: Keep, *, within: Collection[str] | None = None, c
     return found
 
 
-def _compare(folder: Folder, seen: Walk, keep: Keep, checked: int, counted: bool) -> Snapshot:
+def _compare(folder: Walked, seen: Walk, keep: Keep, checked: int, counted: bool) -> Snapshot:
     store, files, branch = folder.store, folder.files, folder.branch
     known = folder.table.all() if seen.within is None else folder.table.within(seen.within)
     out = Snapshot(skipped=list(seen.skipped), checked=checked)
