@@ -160,8 +160,6 @@ class Writer:
 
     async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
         """Record all that changed in the folder until now, while others go on writing; see Snapshots.take."""
-        if self._closing:
-            raise WorkspaceError("This workspace is closing; nothing more is written.")
         return await self._snapshots.take(act)
 
     async def _enqueue(self, act: Callable[[Workspace], T], *, alone: bool, queue: deque[_Queued] | None = None) -> T:

@@ -22,6 +22,7 @@ SLICE = 40
 """Edits recorded in one transaction: some 5 ms."""
 ROWS = 400
 """Files of which only what is known of them changes, taken along by one transaction."""
+CLOSED = "This workspace was closed; nothing more is recorded."
 ROUNDS = 3
 """Looks at what goes on changing."""
 
@@ -116,6 +117,7 @@ class Snapshots:
         self._looker = _Looker()
         self._waiting: list[_Request] = []
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def take(self, act: Act) -> Scanned:
         """Record all that changed in the folder until now as ``act``, or as that of another who asked with us.
@@ -124,6 +126,8 @@ class Snapshots:
         More than a few edits are recorded as several entries, of one operation unless they are
         nobody's. Raises WorkspaceError.
         """
+        if self._closed:
+            raise WorkspaceError(CLOSED)
         request = _Request(act, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         if self._task is None or self._task.done():
@@ -131,11 +135,15 @@ class Snapshots:
         return await request.done
 
     async def close(self) -> None:
-        """Let go of the process that looks."""
+        """Let go of the process that looks; who still waits is told."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        for request in self._waiting:
+            if not request.done.done():
+                request.done.set_exception(WorkspaceError(CLOSED))
         await self._looker.close()
 
     async def _serve(self) -> None:
@@ -150,9 +158,7 @@ class Snapshots:
             except BaseException as error:
                 for request in wanted:
                     if not request.done.done():
-                        request.done.set_exception(
-                            error if isinstance(error, Exception) else WorkspaceError("The workspace was closed.")
-                        )
+                        request.done.set_exception(error if isinstance(error, Exception) else WorkspaceError(CLOSED))
                 if not isinstance(error, Exception):
                     raise
                 continue
