@@ -17,6 +17,10 @@ from workspace.entries import Mode
 from workspace.errors import WorkspaceError, restored
 
 VERSION = 2
+JsonObject = dict[str, Any]
+"""A JSON object that crosses the socket, in an answer or as arguments of an act."""
+ActName = Literal["scan", "restore", "revert", "undo", "redo", "apply", "drop"]
+"""What a person can have done to the documents."""
 INSIDE = "/workspace"
 """Where the workspace appears in the sandbox unless somebody says otherwise."""
 
@@ -86,8 +90,8 @@ class Answer:
 class Perform:
     """An act on the workspace: ``arguments`` as its command takes them."""
 
-    name: Literal["scan", "restore", "revert", "undo", "redo", "apply", "drop"]
-    arguments: dict[str, Any] = field(default_factory=dict)
+    name: ActName
+    arguments: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Reply:
     value: Any = None
     error: str | None = None
     code: str | None = None
-    data: dict[str, Any] | None = None
+    data: JsonObject | None = None
 
     @classmethod
     def failed(cls, number: int, error: WorkspaceError) -> Reply:
@@ -192,19 +196,20 @@ def encode(message: Command | Event | Reply, number: int | None = None) -> bytes
     return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def decode(line: bytes) -> tuple[Any, int | None]:
+def decode(line: bytes) -> tuple[Command | Event | Reply, int | None]:
     """The message in a line and, for a command, its number. Raises ProtocolError."""
     try:
         record = json.loads(line)
         kind = _TYPES[record.pop("type")]
         number = record.pop("number", None) if kind is not Reply else None
         _check(kind, record)
-        return kind(**record), number
+        message: Command | Event | Reply = kind(**record)
+        return message, number
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"This is no message of protocol {VERSION}: {error}.") from error
 
 
-def _check(kind: type, record: dict[str, Any]) -> None:
+def _check(kind: type, record: JsonObject) -> None:
     """See that a record has exactly the fields of a message, each of its type. Raises ProtocolError."""
     known = _fields(kind)
     if not set(record) <= set(known):
@@ -218,7 +223,7 @@ def _check(kind: type, record: dict[str, Any]) -> None:
 
 
 @cache
-def _fields(kind: type) -> dict[str, tuple[Any, bool]]:
+def _fields(kind: type) -> dict[str, tuple[object, bool]]:
     """The type of each field of a message, and whether it must be given."""
     hints = get_type_hints(kind)
     return {
@@ -227,7 +232,7 @@ def _fields(kind: type) -> dict[str, tuple[Any, bool]]:
     }  # fmt: skip
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _fits(value: object, hint: object) -> bool:
     """Whether a JSON value is of a type: one of ours above, no more of typing than those use."""
     if hint is Any:
         return True

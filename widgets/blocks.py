@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from widgets.code import highlight, lexer_named
 from widgets.paint import Line, Span
@@ -336,7 +336,7 @@ _MARKED = {"strong_open": "strong", "em_open": "quote"}
 
 
 def _attribute(token: Token, name: str) -> str:
-    value: Any = token.attrs.get(name, "")
+    value: object = token.attrs.get(name, "")
     return str(value)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
-from runtime.models.base import Message
+from runtime.models.base import Message, ToolCall
 from workspace import Entry, History, Version
 from workspace.entries import CapabilityEntry, SessionEntry, SummaryEntry, UndoEntry
 from workspace.kinds import Kind, Outcome
@@ -129,9 +128,9 @@ def news(history: History, session: str, after: int) -> str:
     return "[Since you last looked: " + "; ".join(rows) + ". Read again what you rely on.]"
 
 
-def assistant(text: str, calls: Iterable[Any]) -> dict[str, Any]:
+def assistant(text: str, calls: Iterable[ToolCall]) -> dict[str, object]:
     """A model's reply as the message that goes into the conversation."""
-    message: dict[str, Any] = {"role": "assistant", "content": text}
+    message: dict[str, object] = {"role": "assistant", "content": text}
     made = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in calls

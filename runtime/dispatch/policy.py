@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from runtime.tools.capability import Effects
 from workspace.entries import Mode, Scope
@@ -16,7 +16,7 @@ class Request:
 
     capability: str
     effects: Effects
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, object]
     scope: Scope = "internal"
 
 

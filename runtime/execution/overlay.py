@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from runtime.execution import bubblewrap, scratch
 from runtime.execution.joined import PLACE, Joined, check
@@ -21,6 +20,7 @@ from runtime.execution.mounts import Layers, SandboxError, View
 from runtime.execution.output import Output
 from runtime.execution.process import LATE
 from runtime.execution.sandbox import Ran
+from runtime.protocol import JsonObject
 from runtime.waiting import to_the_end
 from workspace.working_copy.changeset import Upper
 
@@ -342,7 +342,7 @@ def _sized() -> bool:
 
 
 def _record(upper: Upper) -> bytes:
-    record: dict[str, Any] = {
+    record: dict[str, object] = {
         "operation": upper.operation, "session": upper.session, "entry": upper.entry, "mounted": upper.mounted,
         "upper": upper.folder.name, "same_filesystem": upper.same_filesystem, "hidden": sorted(upper.hidden),
         "boot": _BOOT.read_text().strip() if _BOOT.exists() else "",
@@ -350,7 +350,7 @@ def _record(upper: Upper) -> bytes:
     return json.dumps(record).encode()
 
 
-def _upper(record: dict[str, Any], path: Path) -> Upper:
+def _upper(record: JsonObject, path: Path) -> Upper:
     return Upper(
         path.parent / record["upper"], record["mounted"], record["entry"], record["operation"], record["session"],
         False, record["same_filesystem"], frozenset(record["hidden"]),

@@ -36,7 +36,7 @@ _COMMAND = b'#!/bin/sh\nexec python3 -IS /opt/wk/wk.py "$@"\n'
 class CallResult:
     """What a call gave: a JSON value, or an error of one sentence."""
 
-    value: Any = None
+    value: object = None
     error: str | None = None
 
 
@@ -248,7 +248,7 @@ class _Lines:
             self._parts.append(part)
 
 
-def _read(line: bytes | None) -> tuple[Any, Call | CallResult]:
+def _read(line: bytes | None) -> tuple[object, Call | CallResult]:
     """A line's number and the call in it, or what is wrong with it."""
     if line is None:
         return None, CallResult(error=f"A call is longer than {LINE >> 20} MiB.")
@@ -264,7 +264,7 @@ def _read(line: bytes | None) -> tuple[Any, Call | CallResult]:
     return number, Call(name, arguments)
 
 
-def _line(number: Any, answer: CallResult) -> bytes:
+def _line(number: object, answer: CallResult) -> bytes:
     if answer.error is not None:
         record = {"id": number, "ok": False, "error": answer.error}
     else:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from runtime.dispatch.cause import Cause
 from runtime.dispatch.direct import Direct, invoke
@@ -17,6 +16,7 @@ from runtime.models.names import spoken
 from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Effects
 from runtime.tools.registry import Registry
+from runtime.tools.schema import Schema
 from workspace import Act, NotFound, Operation, Version, Workspace, WorkspaceError
 from workspace.entries import UndoEntry
 from workspace.kinds import Kind, Outcome
@@ -35,7 +35,7 @@ AGAIN: Mapping[Kind, str] = {
 """Of what takes no revert: what it is, and what takes it back."""
 
 
-def perform(work: Workspace, name: str, arguments: Mapping[str, Any], actor: str) -> dict[str, Any]:
+def perform(work: Workspace, name: str, arguments: Arguments, actor: str) -> dict[str, object]:
     """Carry out ``scan``, ``restore``, ``revert``, ``undo`` or ``redo`` for a person; a JSON record of what it did.
 
     Its arguments are declared below; ``as`` is the session that the operation belongs to,
@@ -49,7 +49,7 @@ def perform(work: Workspace, name: str, arguments: Mapping[str, Any], actor: str
     return invoke(work, cause, Call(name, dict(arguments)), registry(), Policy("auto"))
 
 
-def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+def _scan(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
     first = work.cursor == 0
     here = Path(arguments.get("here") or work.root)
     named = [workspace_path(work.root, here, path) for path in arguments.get("named", ())]
@@ -71,7 +71,7 @@ def _scan(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, 
     }
 
 
-def _restore(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+def _restore(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
     here = Path(arguments.get("here") or work.root)
     cursor = arguments.get("cursor")
     if cursor is None and "address" not in arguments:
@@ -105,7 +105,7 @@ def _restore(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[st
     return {"operation": made[0].operation if made else None, "versions": made_by(made)}
 
 
-def _revert(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+def _revert(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
     work.catch_up()
     named = [operation_of(work, str(text)) for text in arguments["operations"]]
     for operation in named:
@@ -122,7 +122,7 @@ def _revert(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str
     return {"operation": made[0].operation if made else None, "versions": made_by(made)}
 
 
-def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+def _undo_or_redo(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
     work.catch_up()
     session, given = arguments.get("session"), arguments.get("target")
     target = _target(work, Kind(act.kind), arguments)
@@ -145,7 +145,7 @@ def _undo_or_redo(work: Workspace, arguments: Mapping[str, Any], act: Act) -> di
     }  # fmt: skip
 
 
-def _apply(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+def _apply(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
     """Lay in what was held: a person lets it destroy what cannot be kept."""
     target = operation_of(work, str(arguments["operation"]))
     (one,) = waiting.held(work.folder, target.id)
@@ -162,7 +162,7 @@ def _apply(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str,
     }  # fmt: skip
 
 
-def _drop(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, Any]:
+def _drop(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
     """Drop what was held: nothing of it was ever in the folder."""
     target = operation_of(work, str(arguments["operation"]))
     (one,) = waiting.held(work.folder, target.id)
@@ -172,7 +172,7 @@ def _drop(work: Workspace, arguments: Mapping[str, Any], act: Act) -> dict[str, 
     return {"operation": operation}
 
 
-def check_ended(work: Workspace, name: str, arguments: Mapping[str, Any]) -> None:
+def check_ended(work: Workspace, name: str, arguments: Arguments) -> None:
     """Refuse to take back what still works, before anything is looked at. Raises WorkspaceError."""
     with suppress(NotFound, KeyError):  # what is wrong with it is said when it is carried out
         if name == Kind.REVERT:
@@ -181,14 +181,14 @@ def check_ended(work: Workspace, name: str, arguments: Mapping[str, Any]) -> Non
             _check_ended(work, [_target(work, Kind(name), arguments).id])
 
 
-def _target(work: Workspace, kind: Kind, arguments: Mapping[str, Any]) -> Operation:
+def _target(work: Workspace, kind: Kind, arguments: Arguments) -> Operation:
     """What an undo or redo takes back."""
     given = arguments.get("target")
     find = undo.undoable if kind == Kind.UNDO else undo.redoable
     return find(work, arguments.get("session")) if given is None else operation_of(work, str(given))
 
 
-def _at(work: Workspace, cursor: Any) -> Address:
+def _at(work: Workspace, cursor: object) -> Address:
     """The whole workspace at an entry."""
     if type(cursor) is not int or not 1 <= cursor <= work.cursor:
         raise NotFound(f"There is no entry {cursor}; the newest is {work.cursor}.")
@@ -221,7 +221,7 @@ def _unseen(kind: Kind, operation: Operation) -> str:
     return f"No document changes, all are so already; op:{operation.id} counts as {counted}."
 
 
-def _about(operation: Operation) -> dict[str, Any]:
+def _about(operation: Operation) -> dict[str, object]:
     return {"operation": operation.id, "label": label(operation), "actor": operation.actor}
 
 
@@ -237,7 +237,7 @@ def _named(act: Act, name: str) -> Act:
     return Act(kind=act.kind, name=name, actor=act.actor, session=act.session)
 
 
-def _preview(touches: Sequence[Touch], plan: UndoPlan, token: str) -> dict[str, Any]:
+def _preview(touches: Sequence[Touch], plan: UndoPlan, token: str) -> dict[str, object]:
     return {
         "expect": token,
         "touched": [asdict(touch) for touch in touches],
@@ -278,7 +278,7 @@ def by_path(versions: Sequence[Version]) -> list[Version]:
     return sorted(versions, key=lambda version: (version.path, version.number))
 
 
-def made_by(versions: Sequence[Version]) -> list[dict[str, Any]]:
+def made_by(versions: Sequence[Version]) -> list[dict[str, object]]:
     """The versions that one operation made, for JSON."""
     return [
         {
@@ -296,23 +296,21 @@ _TEXT = {"type": "string"}
 _SWITCH = {"type": "boolean"}
 _NAME = {"type": ["string", "integer"]}
 _MAYBE = {"type": ["string", "null"]}
-_COMMON: Mapping[str, Mapping[str, Any]] = {"here": _TEXT, "as": _TEXT}
-_PLANNED: Mapping[str, Mapping[str, Any]] = {**_COMMON, "dry_run": _SWITCH, "expect": _MAYBE, "consent": _SWITCH}
+_COMMON: Mapping[str, Schema] = {"here": _TEXT, "as": _TEXT}
+_PLANNED: Mapping[str, Schema] = {**_COMMON, "dry_run": _SWITCH, "expect": _MAYBE, "consent": _SWITCH}
 
 
 def _effects(arguments: Arguments) -> Effects:
     return frozenset({"read"}) if arguments.get("dry_run") else frozenset({"write"})
 
 
-def _of(
-    kind: Kind, summary: str, parameters: Mapping[str, Mapping[str, Any]], required: tuple[str, ...] = ()
-) -> Capability:
+def _of(kind: Kind, summary: str, parameters: Mapping[str, Schema], required: tuple[str, ...] = ()) -> Capability:
     effects: Effects = frozenset({"read", "write"})
     return Capability(kind.value, summary, parameters, required, effects, in_programs=False, effects_by=_effects)
 
 
 @cache
-def registry() -> Registry[Direct[dict[str, Any]]]:
+def registry() -> Registry[Direct[dict[str, object]]]:
     """What people do to the workspace as a whole, with what does it."""
     paths = {"type": "array", "items": _TEXT}
     back = {**_PLANNED, "target": {"type": ["string", "integer", "null"]}, "session": _MAYBE}

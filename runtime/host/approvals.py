@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from runtime.dispatch.cause import Cause
 from runtime.dispatch.session import Allowed
@@ -76,7 +76,7 @@ class Approvals:
         waiting.answer.set_result((command.allow, command.reason))
         return True
 
-    def listing(self) -> list[Mapping[str, Any]]:
+    def listing(self) -> list[Mapping[str, object]]:
         """What waits, oldest first, as JSON values."""
         return [
             {"approval": id_, "session": w.session, "capability": w.capability, "arguments": w.arguments}

@@ -104,7 +104,7 @@ class Client:
                 message, _ = decode(line)
                 if isinstance(message, Reply):
                     self._answered(message)
-                else:
+                elif isinstance(message, Event):
                     self._feed.put(message)
         except (OSError, ValueError, WorkspaceError):
             pass  # the line is cut, or cannot be understood any more

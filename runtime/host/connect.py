@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from runtime.host import endpoint, launch
 from runtime.host.core import IDLE
 from runtime.host.launch import CORE
-from runtime.protocol import VERSION, Command, Reply, Status, decode, encode
+from runtime.protocol import VERSION, Command, JsonObject, Reply, Status, decode, encode
 from workspace import NotFound, WorkspaceError
 
 PATIENCE = 10.0
@@ -77,14 +76,14 @@ def call(
         return ask(connection, command)
 
 
-def status(root: Path | str, store: Path | None = None) -> Mapping[str, Any] | None:
+def status(root: Path | str, store: Path | None = None) -> JsonObject | None:
     """What ``Status`` answers, ``pid`` among it, or None where no host runs; none is started. It blocks."""
     _, folder = endpoint.places(root, store)
     connection = _reach_moving(folder)
     if connection is None:
         return None
     with connection, suppress(HostGone):
-        answer: Mapping[str, Any] = ask(connection, Status())
+        answer: JsonObject = ask(connection, Status())
         return answer
     return None
 

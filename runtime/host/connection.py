@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from runtime.host.core import Core
 from runtime.host.endpoint import LINE, other_version
@@ -64,7 +63,7 @@ class Connection:
             sender.cancel()
             self._writer.close()
 
-    async def attach(self, command: Attach) -> dict[str, Any]:
+    async def attach(self, command: Attach) -> dict[str, object]:
         """Begin, or begin anew, to tell this client of events; the snapshot they follow on."""
         if command.version != VERSION:
             raise WorkspaceError(other_version(os.getpid(), VERSION, command.version))

@@ -20,18 +20,21 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from runtime import log
 from runtime.host import endpoint
 from runtime.host.core import IDLE
-from runtime.protocol import VERSION
+from runtime.protocol import VERSION, JsonObject
 from workspace import WorkspaceError
 from workspace.errors import restored
+
+if TYPE_CHECKING:
+    from runtime.host.core import Core
 
 CORE = "runtime.host.sessions:Sessions"
 """What a host serves: ``module:name``, called with the folder and ``store=``."""
@@ -122,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.ready is not None:
         _detach()
 
-    def tell(**message: Any) -> None:
+    def tell(**message: object) -> None:
         with suppress(OSError):  # its starter may have gone
             if options.ready is not None:
                 os.write(options.ready, json.dumps(message).encode())
@@ -189,10 +192,11 @@ def _detach() -> None:
         os.close(null)
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> Callable[..., Core]:
     module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        core: Callable[..., Core] = getattr(importlib.import_module(module), attribute)
+        return core
     except (ImportError, AttributeError, ValueError) as error:
         raise WorkspaceError(f"There is no {name} to serve: {error}.") from error
 
@@ -207,7 +211,7 @@ def _log_to(store: Path) -> None:
     ours.propagate = False
 
 
-def _listen(ear: int) -> dict[str, Any] | None:
+def _listen(ear: int) -> JsonObject | None:
     """What a host tells its starter; empty where it ended without a word, None where it takes too long."""
     deadline = time.monotonic() + PATIENCE
     heard = b""
@@ -219,7 +223,7 @@ def _listen(ear: int) -> dict[str, Any] | None:
             break
         heard += piece
     try:
-        told: dict[str, Any] = json.loads(heard)
+        told: JsonObject = json.loads(heard)
         return told
     except ValueError:
         return {}

@@ -203,7 +203,7 @@ class Server:
             log.error("watching failed%s", where(error))
             self.leave("it can no longer tell when to")
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> dict[str, object]:
         return {"pid": os.getpid(), "version": VERSION, "clients": len(self.clients), "since": self.since}
 
     async def _part(self, failed: Defect | None) -> None:

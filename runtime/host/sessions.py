@@ -344,13 +344,13 @@ class Sessions:
         await self.alone(_check_meant)
         return await self.snapshot(WATCHED)
 
-    def _seen(self) -> dict[str, Any]:
+    def _seen(self) -> dict[str, object]:
         return {"watching": self._watching.mode, "why": self._watching.why}
 
-    def _flying(self) -> list[dict[str, Any]]:
+    def _flying(self) -> list[dict[str, object]]:
         return [{"operation": operation, "text": text} for operation, text in self._texts.items()]
 
-    def _listing(self) -> list[dict[str, Any]]:
+    def _listing(self) -> list[dict[str, object]]:
         return [
             {
                 "session": s.name,

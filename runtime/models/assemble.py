@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from runtime.models.base import ToolCall
 
@@ -31,7 +30,7 @@ class CallFragments:
         self._all: list[_Open] = []
         self._at: dict[int, _Open] = {}
 
-    def add(self, index: int | None, id: str | None, name: str | None, arguments: Any) -> None:
+    def add(self, index: int | None, id: str | None, name: str | None, arguments: object) -> None:
         """Take one fragment; None is what it does not say. Arguments may be text or already an object."""
         if arguments is not None and not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)

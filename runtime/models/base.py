@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 from workspace import Usage, WorkspaceError
 
 Message = Mapping[str, Any]
+Sent = dict[str, Any]
+"""A message as it is sent, a copy that may be changed."""
 """A chat message in the OpenAI form: ``role``, ``content``, ``tool_calls``, ``tool_call_id``."""
 
 Finish = Literal["stop", "tool_calls", "length"]
@@ -20,7 +22,7 @@ class Tool:
 
     name: str
     description: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class _Table:
     """A TOML table being read: what is asked of it must be there, and nothing else."""
 
     where: str
-    values: dict[str, Any]
+    values: dict[str, object]
     known: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ def read(path: Path) -> Cassette:
     )
 
 
-def _turn(where: str, record: Any) -> Turn:
+def _turn(where: str, record: dict[str, object]) -> Turn:
     table = _Table(where, record)
     expect = table.take("expect", str, list, default=[])
     usage = table.take("usage", dict)
@@ -109,7 +109,7 @@ def _turn(where: str, record: Any) -> Turn:
     return made
 
 
-def _call(where: str, record: Any) -> tuple[str, str]:
+def _call(where: str, record: dict[str, object]) -> tuple[str, str]:
     table = _Table(f"{where}, call", record)
     name, arguments = table.take("name", str), table.take("arguments", dict, str, default={})
     table.end()
@@ -123,7 +123,7 @@ def _call(where: str, record: Any) -> tuple[str, str]:
         raise BadCassette(f"{where}: the arguments of {name} hold a date or a number that JSON cannot say.") from None
 
 
-def _usage(where: str, record: Any) -> Usage:
+def _usage(where: str, record: dict[str, object]) -> Usage:
     table = _Table(f"{where}, usage", record)
     made = Usage(**{key: table.take(key, int) for key in ("input", "output", "cached", "reasoning")})
     table.end()
@@ -160,7 +160,7 @@ def _arguments(raw: str) -> list[str]:
         return [f"arguments = {_string(raw)}"]
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 
@@ -64,7 +63,7 @@ class Candidate:
 def choose(
     name: str | None = None,
     *,
-    config: Mapping[str, Any] | Path | None = None,
+    config: Mapping[str, object] | Path | None = None,
     environ: Mapping[str, str] = os.environ,
     servers: Sequence[local.LocalServer] = local.SERVERS,
 ) -> Model:
@@ -85,7 +84,7 @@ def choose(
 def available(
     name: str | None = None,
     *,
-    config: Mapping[str, Any] | Path | None = None,
+    config: Mapping[str, object] | Path | None = None,
     environ: Mapping[str, str] = os.environ,
     servers: Sequence[local.LocalServer] = local.SERVERS,
 ) -> list[Candidate]:
@@ -114,7 +113,7 @@ def _impossible(name: str, why: str, error: WorkspaceError) -> Candidate:
     return Candidate(name, why, prices.window(name), None, make=make)
 
 
-def read_config(path: Path | None = None) -> dict[str, Any]:
+def read_config(path: Path | None = None) -> dict[str, object]:
     """The user's ``config.toml``; empty where there is none. Keys: ``model``, ``api_base``. Raises NoModel."""
     place = path or platformdirs.user_config_path("wukong") / "config.toml"
     try:
@@ -126,7 +125,7 @@ def read_config(path: Path | None = None) -> dict[str, Any]:
 
 
 def _found(
-    settings: Mapping[str, Any], environ: Mapping[str, str], servers: Sequence[local.LocalServer]
+    settings: Mapping[str, object], environ: Mapping[str, str], servers: Sequence[local.LocalServer]
 ) -> Iterator[Candidate]:
     """What is available, first the keys in their order, then the servers on this machine."""
     base = _base(settings, environ)
@@ -145,7 +144,7 @@ def _found(
 
 
 def _named(
-    name: str, settings: Mapping[str, Any], environ: Mapping[str, str], servers: Sequence[local.LocalServer]
+    name: str, settings: Mapping[str, object], environ: Mapping[str, str], servers: Sequence[local.LocalServer]
 ) -> Candidate:
     if name.startswith(CASSETTE):
         path = Path(name.removeprefix(CASSETTE)).expanduser()
@@ -179,7 +178,7 @@ def _named(
     )
 
 
-def _remote(name: str, why: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Candidate:
+def _remote(name: str, why: str, settings: Mapping[str, object], environ: Mapping[str, str]) -> Candidate:
     provider = name.partition("/")[0]
     key_name = _KEY_OF.get(provider, "")
     key = keys.find(key_name, environ) if key_name else None
@@ -216,6 +215,6 @@ def _served(server: local.LocalServer, found: local.ServedModel, why: str) -> Ca
     return Candidate(name, why, found.window, None, make=make)
 
 
-def _base(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+def _base(settings: Mapping[str, object], environ: Mapping[str, str]) -> str | None:
     found = next((environ[name] for name in _BASES if environ.get(name)), None) or settings.get("api_base")
     return str(found).rstrip("/") if found else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 0.5
@@ -65,12 +64,12 @@ def at(base: str, key: str | None = None) -> list[str]:
     return _names(_get(f"{base.rstrip('/')}/models", "data", key=key), "id")
 
 
-def _names(listed: Sequence[Any], field: str) -> list[str]:
+def _names(listed: Sequence[Mapping[str, object]], field: str) -> list[str]:
     found = [str(each[field]) for each in listed if isinstance(each, dict) and each.get(field)]
     return [name for name in found if "embed" not in name.lower()]
 
 
-def _window(server: LocalServer, name: str, listed: Sequence[Any]) -> int:
+def _window(server: LocalServer, name: str, listed: Sequence[Mapping[str, object]]) -> int:
     if server.prefix == "ollama":
         shown = _ask(f"{server.root}/api/show", {"model": name}).get("model_info")
         lengths = [v for k, v in shown.items() if k.endswith(".context_length")] if isinstance(shown, dict) else []
@@ -83,12 +82,12 @@ def _window(server: LocalServer, name: str, listed: Sequence[Any]) -> int:
     return known if isinstance(known, int) and known > 0 else WINDOW
 
 
-def _get(url: str, field: str, *, key: str | None = None) -> list[Any]:
+def _get(url: str, field: str, *, key: str | None = None) -> list[dict[str, object]]:
     value = _ask(url, key=key).get(field)
-    return value if isinstance(value, list) else []
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _ask(url: str, body: dict[str, Any] | None = None, *, key: str | None = None) -> dict[str, Any]:
+def _ask(url: str, body: dict[str, object] | None = None, *, key: str | None = None) -> dict[str, object]:
     """The JSON object at an address; empty where there is none. No proxy, no redirect."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

@@ -27,13 +27,13 @@ def litellm_folder() -> Path | None:
 
 
 @cache
-def _table() -> Mapping[str, Mapping[str, Any]]:
+def _table() -> Mapping[str, Mapping[str, object]]:
     folder = litellm_folder()
     try:
         text = (folder / "model_prices_and_context_window_backup.json").read_bytes() if folder else b"{}"
     except OSError:
         return {}
-    table: dict[str, Mapping[str, Any]] = json.loads(text)
+    table: dict[str, Mapping[str, object]] = json.loads(text)
     return table
 
 
@@ -42,7 +42,7 @@ def names() -> tuple[str, ...]:
     return tuple(name for name, entry in _table().items() if entry.get("mode") in ("chat", "responses"))
 
 
-def entry(name: str) -> Mapping[str, Any] | None:
+def entry(name: str) -> Mapping[str, object] | None:
     """The table's entry for ``provider/model`` or ``model``; None where there is none.
 
     A model that is listed without its provider counts only if that provider is its own:
@@ -115,10 +115,10 @@ def _rates(entry: Mapping[str, Any], asked: int) -> dict[str, float] | None:
     }
 
 
-def _tier(tiers: Any, asked: int) -> Mapping[str, Any] | None:
+def _tier(tiers: object, asked: int) -> Mapping[str, Any] | None:
     if not isinstance(tiers, list) or not tiers:
         return None
     ordered = sorted(tiers, key=lambda tier: tier.get("range", [0, 0])[0])
     fitting = [tier for tier in ordered if tier.get("range", [0, 0])[0] < asked]
-    chosen: Mapping[str, Any] = fitting[-1] if fitting else ordered[0]
+    chosen: Mapping[str, object] = fitting[-1] if fitting else ordered[0]
     return chosen

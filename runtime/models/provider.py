@@ -17,6 +17,7 @@ import weakref
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 from runtime.models import failures, prices, sending, tokens
@@ -47,11 +48,11 @@ _FINISHES: dict[str, Finish] = {
 }
 
 _loading = threading.Lock()
-_loaded: list[Any] = []
+_loaded: list[ModuleType] = []
 _loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 
 
-def load() -> Any:
+def load() -> ModuleType:
     """Import litellm, silent and offline, once; returns the module. Takes seconds: call it in a thread."""
     with _loading:
         if _loaded:
@@ -79,7 +80,7 @@ def load() -> Any:
         return litellm
 
 
-def _forget_other_loops(litellm: Any) -> None:
+def _forget_other_loops(litellm: ModuleType) -> None:
     """Drop the connections of event loops before this one.
 
     litellm keeps some for all loops, and some by the address of their loop, which is used again.
@@ -109,7 +110,7 @@ class LiteLLM:
         api_key: str | None = None,
         key_name: str = "",
         window: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, object] | None = None,
         patience: float = PATIENCE,
     ) -> None:
         self.name = name
@@ -186,11 +187,11 @@ class LiteLLM:
         return usage.cost if usage.cost is not None else prices.cost(self.name, usage)
 
     def _request(
-        self, litellm: Any, messages: Sequence[Message], tools: Sequence[Tool], limit: int | None
-    ) -> dict[str, Any]:
+        self, litellm: ModuleType, messages: Sequence[Message], tools: Sequence[Tool], limit: int | None
+    ) -> dict[str, object]:
         import httpx
 
-        request: dict[str, Any] = {
+        request: dict[str, object] = {
             "model": self._route,
             "messages": sending.messages(messages, self._route),
             "stream": True,

@@ -6,22 +6,21 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from runtime.models.assemble import is_object
-from runtime.models.base import Message, Tool
+from runtime.models.base import Message, Sent, Tool
 
 _FIELDS = ("role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content")
 _MISTRAL = re.compile(r"mi[sx]tral|ministral|devstral|codestral|magistral|pixtral", re.I)
 
 
-def messages(conversation: Sequence[Message], model: str) -> list[dict[str, Any]]:
+def messages(conversation: Sequence[Message], model: str) -> list[Sent]:
     """The messages of a call of ``model``, copied: litellm changes what it is given."""
     sent = [_message(message) for message in conversation]
     return _for_mistral(sent) if _MISTRAL.search(model) else sent
 
 
-def tools(offered: Sequence[Tool]) -> list[dict[str, Any]]:
+def tools(offered: Sequence[Tool]) -> list[dict[str, object]]:
     """Tools in the OpenAI form."""
     return [
         {
@@ -32,12 +31,12 @@ def tools(offered: Sequence[Tool]) -> list[dict[str, Any]]:
     ]
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message) -> Sent:
     """Known fields, whole Unicode, and arguments that are an object.
 
     Most providers refuse a conversation in which an earlier call's arguments are malformed.
     """
-    sent = {name: _clean(message[name]) for name in _FIELDS if message.get(name) is not None}
+    sent: Sent = {name: _clean(message[name]) for name in _FIELDS if message.get(name) is not None}
     for call in sent.get("tool_calls", ()):
         function = call["function"]
         raw = function.get("arguments") or "{}"
@@ -46,7 +45,7 @@ def _message(message: Message) -> dict[str, Any]:
     return sent
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: object) -> object:
     """A copy of a JSON value without lone surrogates, which cannot be sent."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -57,9 +56,9 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _for_mistral(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _for_mistral(sent: list[Sent]) -> list[Sent]:
     """Ids of nine letters and digits, and no user's message right after a tool's: Mistral refuses others."""
-    out: list[dict[str, Any]] = []
+    out: list[Sent] = []
     for message in sent:
         for call in message.get("tool_calls", ()):
             call["id"] = _nine(call["id"])

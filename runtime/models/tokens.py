@@ -7,9 +7,8 @@ some ten percent for prose and code, and are shown as estimates.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 from runtime.models.base import Message, Tool
 from runtime.models.prices import litellm_folder
@@ -68,7 +67,7 @@ def of_call(messages: Sequence[Message], tools: Sequence[Tool]) -> int:
     return total
 
 
-def _of_message(message: Mapping[str, Any]) -> int:
+def _of_message(message: Message) -> int:
     content = message.get("content")
     total = of_text(content if isinstance(content, str) else json.dumps(content) if content else "")
     for call in message.get("tool_calls") or ():

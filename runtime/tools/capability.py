@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from runtime.models.base import Tool
-from runtime.tools.schema import Check, Mismatch, compiled
+from runtime.tools.schema import Check, Mismatch, Schema, compiled
 from workspace import Act, Conflicted, Workspace, WorkspaceError
 from workspace.kinds import Outcome
 
@@ -85,7 +85,7 @@ class Capability:
 
     name: str
     summary: str
-    parameters: Mapping[str, Mapping[str, Any]]
+    parameters: Mapping[str, Schema]
     required: tuple[str, ...]
     effects: Effects
     act: Callable[[Hands, Arguments], Result] | None = None
@@ -96,7 +96,7 @@ class Capability:
         """The capability as a model is offered it."""
         return Tool(self.name, self.summary, self._schema)
 
-    def check(self, arguments: Any) -> Arguments:
+    def check(self, arguments: object) -> Arguments:
         """The arguments if they fit the signature. Raises Refused, saying what does not."""
         if not isinstance(arguments, Mapping):
             raise Refused(f"{self.name}: the arguments are not an object.")
@@ -111,7 +111,7 @@ class Capability:
         return self.effects if self.effects_by is None else self.effects_by(arguments)
 
     @cached_property
-    def _schema(self) -> Mapping[str, Any]:
+    def _schema(self) -> Mapping[str, object]:
         return {
             "type": "object",
             "properties": {name: dict(kind) for name, kind in self.parameters.items()},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from typing import Any
+from collections.abc import Callable
 
 import regex
 from rapidfuzz import fuzz
 
-from runtime.tools.capability import Arguments, Capability, Hands, Refused, Result
+from runtime.tools.capability import Arguments, Capability, Effect, Hands, Refused, Result
+from runtime.tools.schema import Schema
 from workspace import Version
 from workspace.store.lines import is_binary
 
@@ -175,7 +176,12 @@ def delete(hands: Hands, arguments: Arguments) -> Result:
 
 
 def _of(
-    name: str, act: Any, summary: str, required: tuple[str, ...], effect: Any, **parameters: dict[str, Any]
+    name: str,
+    act: Callable[[Hands, Arguments], Result],
+    summary: str,
+    required: tuple[str, ...],
+    effect: Effect,
+    **parameters: Schema,
 ) -> Capability:
     return Capability(name, summary, parameters, required, frozenset({effect}), act)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
-Check = Callable[[Any, str], None]
+Check = Callable[[object, str], None]
 """Looks at a value, which a sentence calls by the name given; raises Mismatch."""
 
 DEPTH = 32
@@ -51,7 +51,7 @@ def compiled(schema: Schema) -> Check:
     if len(checks) == 1:
         return checks[0]
 
-    def check(value: Any, name: str) -> None:
+    def check(value: object, name: str) -> None:
         for one in checks:
             one(value, name)
 
@@ -66,13 +66,13 @@ def _typed(schema: Schema) -> Check:
     wanted = " or ".join(_NAMES[kind] for kind in kinds)
     described = "properties" in schema or "items" in schema
 
-    def check(value: Any, name: str) -> None:
+    def check(value: object, name: str) -> None:
         kind = _kind(value)
         if kinds and kind not in kinds and not (kind == "integer" and "number" in kinds):
             raise Mismatch(f"{name} has to be {wanted}")
-        if kind == "string":
+        if isinstance(value, str):
             _check_text(value, name)
-        elif kind == "number" and not math.isfinite(value):
+        elif isinstance(value, float) and not math.isfinite(value):
             raise Mismatch(f"{name} has to be a finite number")
         elif kind in ("array", "object") and not described:
             _check_open(value, name, DEPTH)
@@ -80,10 +80,10 @@ def _typed(schema: Schema) -> Check:
     return check
 
 
-def _one_of(values: Sequence[Any]) -> Check:
+def _one_of(values: Sequence[object]) -> Check:
     listed = ", ".join(str(value) for value in values)
 
-    def check(value: Any, name: str) -> None:
+    def check(value: object, name: str) -> None:
         if not any(value == known and _kind(value) == _kind(known) for known in values):
             raise Mismatch(f"{name} has to be one of {listed}")
 
@@ -91,8 +91,8 @@ def _one_of(values: Sequence[Any]) -> Check:
 
 
 def _at_least(least: float | None, above: float | None) -> Check:
-    def check(value: Any, name: str) -> None:
-        if _kind(value) not in ("integer", "number"):
+    def check(value: object, name: str) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
             return
         if least is not None and value < least:
             raise Mismatch(f"{name} has to be {least} or more")
@@ -103,8 +103,8 @@ def _at_least(least: float | None, above: float | None) -> Check:
 
 
 def _list_of(item: Check, most: int | None) -> Check:
-    def check(value: Any, name: str) -> None:
-        if _kind(value) != "array":
+    def check(value: object, name: str) -> None:
+        if not isinstance(value, list | tuple):
             return
         if most is not None and len(value) > most:
             raise Mismatch(f"{name} has more than {most:,} items")
@@ -121,8 +121,8 @@ def _record(schema: Schema) -> Check:
     if not isinstance(is_open, bool):
         raise ValueError("no check for a schema of additional properties")
 
-    def check(value: Any, name: str) -> None:
-        if _kind(value) != "object":
+    def check(value: object, name: str) -> None:
+        if not isinstance(value, Mapping):
             return
         of = f" of {name}" if name else ""
         if missing := [part for part in required if part not in value]:
@@ -138,7 +138,7 @@ def _record(schema: Schema) -> Check:
     return check
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """The JSON type of a value."""
     if isinstance(value, str):
         return "string"
@@ -155,25 +155,24 @@ def _kind(value: Any) -> str:
     return "null" if value is None else type(value).__name__
 
 
-def _check_open(value: Any, name: str, depth: int) -> None:
+def _check_open(value: object, name: str, depth: int) -> None:
     """See that an open value is one of JSON, its texts are texts, and that it ends somewhere."""
     if depth == 0:
         raise Mismatch(f"{name or 'this'} is nested more than {DEPTH} deep")
-    kind = _kind(value)
-    if kind == "string":
+    if isinstance(value, str):
         _check_text(value, name)
-    elif kind == "number" and not math.isfinite(value):
+    elif isinstance(value, float) and not math.isfinite(value):
         raise Mismatch(f"{name or 'this'} holds a number that is not finite")
-    elif kind == "object":
+    elif isinstance(value, Mapping):
         for part, inner in value.items():
             if not isinstance(part, str):
                 raise Mismatch(f"{name or 'this'} has a name that is no text")
             _check_text(part, name)
             _check_open(inner, name, depth - 1)
-    elif kind == "array":
+    elif isinstance(value, list | tuple):
         for inner in value:
             _check_open(inner, name, depth - 1)
-    elif kind not in _NAMES:
+    elif _kind(value) not in _NAMES:
         raise Mismatch(f"{name or 'this'} holds something that is no JSON")
 
 

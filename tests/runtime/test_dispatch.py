@@ -345,7 +345,11 @@ async def test_a_session_between_prompts_has_no_cause_left_over(folder: Path, tm
         ("revert", {"operations": "op:1"}, "revert: operations has to be a list."),
         ("undo", {"target": []}, "undo: target has to be text or a whole number or null."),
         ("scan", {"largest": 0}, "scan: largest has to be 1 or more."),
-        ("scan", {"dry_run": True}, "scan: there is no dry_run; it takes here, as, named, largest, consent."),
+        (
+            "scan",
+            {"dry_run": True},
+            "scan: there is no dry_run; it takes here, as, named, largest, kept, caches, no_caches, consent.",
+        ),
         ("restore", {}, "Restore takes an address, or the number of an entry."),
         ("dance", {}, f"There is no capability 'dance'; there are {', '.join(a.name for a in acts.registry())}."),
     ],

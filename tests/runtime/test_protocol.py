@@ -61,7 +61,7 @@ def test_every_message_arrives_as_it_was_sent(message: Command | Event | Reply) 
         ({"type": "Open", "mode": "yolo"}, "Open: mode has to be read-only or ask or auto."),
         (
             {"type": "Perform", "name": "continue"},
-            "Perform: name has to be scan or restore or revert or undo or redo.",
+            "Perform: name has to be scan or restore or revert or undo or redo or apply or drop.",
         ),
         ({"type": "Perform", "name": "scan", "arguments": []}, "Perform: arguments has to be an object."),
     ],

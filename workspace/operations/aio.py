@@ -230,16 +230,16 @@ def _take_over_checkpoints(work: Workspace) -> None:
     work.store.db.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
 
 
-def _run_alone(work: Workspace, acts: list[Callable[[Workspace], Any]]) -> list[Any]:
+def _run_alone(work: Workspace, acts: list[Callable[[Workspace], object]]) -> list[object]:
     try:
         return [acts[0](work)]
     except Exception as error:  # noqa: BLE001 - it belongs to who asked
         return [error]
 
 
-def _run_group(work: Workspace, acts: list[Callable[[Workspace], Any]]) -> list[Any]:
+def _run_group(work: Workspace, acts: list[Callable[[Workspace], object]]) -> list[object]:
     """Run acts in one transaction, each in a savepoint; results or exceptions, in order."""
-    results: list[Any] = []
+    results: list[object] = []
     touched: list[set[int]] = []
     try:
         with work.batch():

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workspace.entries import CaptureEntry, Passed
 from workspace.errors import WorkspaceError
@@ -309,7 +309,7 @@ class _Import:
         assert head is not None  # the document was found on this branch
         return head
 
-    def _latest(self, document: int, condition: str = "", *values: Any) -> Version | None:
+    def _latest(self, document: int, condition: str = "", *values: object) -> Version | None:
         """The newest imported version of a document on this branch."""
         row = self._store.db.execute(
             f"SELECT number FROM version WHERE document = ? {condition} AND ({self._on_branch})"

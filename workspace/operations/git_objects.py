@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from workspace.entries import ImportEntry
 from workspace.errors import NotFound, WorkspaceError
@@ -14,7 +14,7 @@ from workspace.kinds import Kind
 from workspace.records import Act, to_path
 
 if TYPE_CHECKING:
-    from dulwich.objects import ObjectID
+    from dulwich.objects import ObjectID, TreeEntry
 
 _AUTHOR = re.compile(rb"^(.*?) (-?\d{1,18}) [+-]\d+$", re.DOTALL)
 
@@ -142,5 +142,5 @@ def _decode(text: bytes, encoding: str) -> str:
     return text.decode("latin-1")
 
 
-def _file(entry: Any) -> File | None:
+def _file(entry: TreeEntry | None) -> File | None:
     return File(to_path(entry.path), entry.mode, entry.sha) if entry else None

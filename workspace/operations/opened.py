@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from workspace.entries import BranchEntry
 from workspace.errors import WorkspaceError
@@ -180,7 +180,7 @@ class Opened(History):
         payload: bytes | None = None,
         captured: bool = False,
         ref: bytes | None = None,
-        detail: Mapping[str, Any] | None = None,
+        detail: Mapping[str, object] | None = None,
     ) -> list[Version]:
         """Record that an operation ended; with ``captured``, all that changed on disk is its work.
 

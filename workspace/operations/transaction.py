@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 from workspace.errors import WorkspaceError
 from workspace.kinds import Outcome
@@ -51,7 +50,7 @@ class Transaction:
         payload: bytes | None = None,
         captured: bool = False,
         ref: bytes | None = None,
-        detail: Mapping[str, Any] | None = None,
+        detail: Mapping[str, object] | None = None,
     ) -> list[Version]:
         """Record that an operation ended; with ``captured``, all that changed in the folder is its work."""
         store = self.repository.store

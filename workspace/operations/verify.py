@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from workspace.errors import Damaged
 from workspace.records import BEGUN, CHANGES, INSTANT, Entry, to_path
 from workspace.store import schema, search_index
 from workspace.store.contents import Contents
-from workspace.store.engine import memory
+from workspace.store.engine import SqlRow, memory
 from workspace.store.journal import GENESIS, chain_fields, link
 from workspace.store.store import Store
 from workspace.store.versions import seal_of
@@ -109,14 +108,14 @@ def _entries(store: Store, ids: list[int]) -> Iterator[Entry | Damaged]:
                 yield error
 
 
-def _version_rows(store: Store, first: int, last: int) -> dict[int, list[list[Any]]]:
+def _version_rows(store: Store, first: int, last: int) -> dict[int, list[SqlRow]]:
     rows = store.db.execute(
         "SELECT v.entry, v.document, v.number, v.parent, v.merged, v.change, p.name, v.mode, c.digest,"
         " v.added, v.removed FROM version v JOIN path p ON p.id = v.path LEFT JOIN content c ON c.id = v.content"
         " WHERE v.entry >= ? AND v.entry <= ? ORDER BY v.entry, v.document, v.number",
         (first, last),
     ).fetchall()
-    out: dict[int, list[list[Any]]] = {}
+    out: dict[int, list[SqlRow]] = {}
     for entry, document, number, parent, merged, change, name, mode, content, added, removed in rows:
         change_name = CHANGES[change] if change in range(len(CHANGES)) else "?"
         row = [document, number, parent, merged, change_name, to_path(name), mode]

@@ -23,6 +23,9 @@ SAFE_VERSION = (3, 51, 3)
 
 BUSY_MS = 5_000
 
+SqlRow = Sequence[Any]
+"""A row as the database gives it, or takes it."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -122,11 +125,11 @@ class _Connection(driver.Connection):  # type: ignore[misc]
         cursor: _Cursor = super().cursor(factory)
         return cursor
 
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> _Cursor:
+    def execute(self, sql: str, values: SqlRow = ()) -> _Cursor:
         cursor: _Cursor = self.cursor().execute(sql, values)
         return cursor
 
-    def executemany(self, sql: str, values: Iterable[Sequence[Any]]) -> _Cursor:
+    def executemany(self, sql: str, values: Iterable[SqlRow]) -> _Cursor:
         cursor: _Cursor = self.cursor().executemany(sql, values)
         return cursor
 

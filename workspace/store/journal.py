@@ -7,13 +7,12 @@ import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 from workspace.entries import dated
 from workspace.errors import Damaged, NotFound
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT, Act, Entry, Operation, Usage
-from workspace.store.engine import Connection
+from workspace.store.engine import Connection, SqlRow
 
 GENESIS = bytes(32)
 """The chain value before the first entry."""
@@ -266,7 +265,7 @@ class Journal:
         usage: Usage | None = None,
         payload: int | None = None,
         payload_digest: bytes | None = None,
-        versions: Sequence[Sequence[Any]] = (),
+        versions: Sequence[SqlRow] = (),
     ) -> int:
         """Append one entry in the open transaction; its number.
 
@@ -351,7 +350,7 @@ class Journal:
             known = self._outcomes[id_] = Outcome(self._text(id_) or "?")
         return known
 
-    def _entry(self, row: Sequence[Any]) -> Entry:
+    def _entry(self, row: SqlRow) -> Entry:
         text = self._text
         return Entry(
             id=row[0], operation=row[1], phase=row[2], time=row[3], kind=self._kind(row[4]),
@@ -396,10 +395,10 @@ def _first(kind: Kind) -> str:
 
 def link(
     before: bytes,
-    fields: Sequence[Any],
+    fields: Sequence[object],
     payload_digest: bytes | None,
     detail: str | None,
-    versions: Iterable[Sequence[Any]],
+    versions: Iterable[SqlRow],
 ) -> bytes:
     """The next value of the hash chain: SHA-256 over the last one and the entry as canonical JSON."""
     body = json.dumps(
@@ -409,7 +408,7 @@ def link(
     return hashlib.sha256(before + body.encode("ascii")).digest()
 
 
-def chain_fields(entry: Entry) -> tuple[Any, ...]:
+def chain_fields(entry: Entry) -> tuple[object, ...]:
     """The fields of a stored entry in the order in which the chain covers them."""
     use = entry.usage
     return (

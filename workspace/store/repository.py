@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self, Unpack
 
 from workspace.errors import Conflicted, Failed, WorkspaceError
 from workspace.kinds import Outcome
 from workspace.records import ENDED, Act, Conflict, Edit, Version
 from workspace.store import location
-from workspace.store.store import Participant, Store
+from workspace.store.store import Participant, Recording, Store
 
 
 class Follower(Protocol):
@@ -196,7 +196,9 @@ class Repository:
     def is_acting(self) -> bool:
         return self._acting
 
-    def record(self, act: Act, edits: Sequence[Edit] = (), *, branch: int, **how: Any) -> tuple[int, list[Version]]:
+    def record(
+        self, act: Act, edits: Sequence[Edit] = (), *, branch: int, **how: Unpack[Recording]
+    ) -> tuple[int, list[Version]]:
         """Write one entry and the versions it makes, and mark their files; see Store.record."""
         with self.store.transaction():
             entry, made = self.store.record(act, edits, branch=branch, **how)

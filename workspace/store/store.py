@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from workspace.errors import Failed, ReadOnly, WorkspaceError
 from workspace.kinds import Outcome
@@ -47,6 +47,16 @@ class CheckedOut:
     root: str
     inode: int | None
     power_failed: bool
+
+
+class Recording(TypedDict, total=False):
+    """What an entry has beside its act and its versions; see Store.record."""
+
+    phase: int
+    operation: int | None
+    outcome: Outcome | None
+    usage: Usage | None
+    payload: bytes | None
 
 
 class Store:

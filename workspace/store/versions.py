@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from workspace.errors import Damaged, NotFound, WorkspaceError
 from workspace.records import CHANGES, Branch, Change, Edit, State, Version, to_bytes, to_path
 from workspace.store import lines
 from workspace.store.contents import Contents
-from workspace.store.engine import Connection
+from workspace.store.engine import Connection, SqlRow
 
 _SELECT = (
     "SELECT v.document, v.number, v.branch, v.parent, v.merged, v.entry, e.operation, v.change,"
@@ -305,9 +304,9 @@ class Versions:
 
     # -- writing
 
-    def rows_for(self, edits: Sequence[Edit]) -> list[tuple[Edit, list[Any]]]:
+    def rows_for(self, edits: Sequence[Edit]) -> list[tuple[Edit, SqlRow]]:
         """Number the edits and describe each as the plain row that the chain covers."""
-        out: list[tuple[Edit, list[Any]]] = []
+        out: list[tuple[Edit, SqlRow]] = []
         fresh = 0
         numbers: dict[int, int] = {}
         for edit in edits:
@@ -334,7 +333,7 @@ class Versions:
             )  # fmt: skip
         return out
 
-    def insert(self, entry: int, branch: int, rows: Sequence[tuple[Edit, list[Any]]]) -> list[Version]:
+    def insert(self, entry: int, branch: int, rows: Sequence[tuple[Edit, SqlRow]]) -> list[Version]:
         """Insert numbered rows under their entry; the versions they are."""
         made = []
         for edit, (document, number, parent, merged, change, path, mode, name, added, removed) in rows:
@@ -412,7 +411,7 @@ def _change(before: Version | None, edit: Edit) -> Change:
     return "mode" if before.content == state.content and before.mode != state.mode else "edit"
 
 
-def _version(row: Sequence[Any]) -> Version:
+def _version(row: SqlRow) -> Version:
     """A row of _SELECT as a record. Raises Damaged where it is not what was written."""
     document, number, branch, parent, merged, entry, operation, change, path, *rest = row
     mode, content, added, removed, size, name, seal = rest[:7]
@@ -424,7 +423,7 @@ def _version(row: Sequence[Any]) -> Version:
     )  # fmt: skip
 
 
-def _shown(row: Sequence[Any], branch: int, cursor: int) -> Version:
+def _shown(row: SqlRow, branch: int, cursor: int) -> Version:
     """A row of _SHOWN, found through an index, as the newest of its branch at the cursor. Raises Damaged."""
     version, following = _version(row), row[-1]
     last = following is None or (isinstance(following, int) and following > cursor)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Unpack
 
 from workspace.entries import CaptureEntry
 from workspace.errors import Conflicted as Conflicted
@@ -23,7 +23,7 @@ from workspace.kinds import Kind
 from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.store.contents import digest
 from workspace.store.merge import combine
-from workspace.store.store import Store
+from workspace.store.store import Recording, Store
 from workspace.working_copy import transfer
 from workspace.working_copy.files import OLD, TEMPORARY, Blocked, Files, Found, Stamp, folders
 from workspace.working_copy.snapshot import same_content
@@ -132,7 +132,7 @@ class Checkout:
         return self._disk.get(path) is None and self._files.status(path) is not None
 
     def record_outside(
-        self, edits: Sequence[Edit], act: Act = OUTSIDE, **how: Any
+        self, edits: Sequence[Edit], act: Act = OUTSIDE, **how: Unpack[Recording]
     ) -> tuple[list[Version], list[Conflict]]:
         """Record edits that others made, then merge them with heads they did not know.
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from workspace.entries import OutsideEntry
 from workspace.records import to_path
+from workspace.store.engine import SqlRow
 from workspace.store.store import Store
 from workspace.working_copy import transfer
 from workspace.working_copy.changeset import Change
@@ -382,7 +382,7 @@ def _became(row: Outside, state: int, size: int = 0, after: Stamp | None = None)
     return replace(row, size=size, after=after, at=time.time_ns(), state=state)
 
 
-def _row(row: Sequence[Any]) -> Outside:
+def _row(row: SqlRow) -> Outside:
     id_, operation, path, change, reason, source, copied, before, size, *stamp, entries, reverses, at, state = row
     after = None if stamp[3] is None else Stamp(*stamp)
     incoming = None if source is None else os.fsdecode(source)

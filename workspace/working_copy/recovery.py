@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Unpack
 
 from workspace.entries import ConflictEntry
 from workspace.kinds import Kind, Outcome
 from workspace.records import Act, Conflict, Edit, State, Version
+from workspace.store.store import Recording
 from workspace.working_copy.checkout import OUTSIDE, Checkout
 from workspace.working_copy.files import OLD, PART, Blocked, Found
 from workspace.working_copy.snapshot import same_content
@@ -59,7 +60,7 @@ class Recovery(Checkout):
         return told
 
     def record_outside(
-        self, edits: Sequence[Edit], act: Act = OUTSIDE, **how: Any
+        self, edits: Sequence[Edit], act: Act = OUTSIDE, **how: Unpack[Recording]
     ) -> tuple[list[Version], list[Conflict]]:
         with self._store.transaction():
             made, conflicts = super().record_outside(edits, act, **how)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime.models.names import meant, spoken
-from runtime.protocol import Hold, Interrupt, Open, Refresh
+from runtime.protocol import Hold, Interrupt, JsonObject, Open, Refresh
 from runtime.protocol import Prompt as Say
 from workspace.errors import Changed, WorkspaceError
 from workspace.kinds import Kind
@@ -248,7 +247,7 @@ class Prompting:
         except WorkspaceError as error:
             self._app.notify_person(str(error))
 
-    def attached(self, told: Mapping[str, Any]) -> None:
+    def attached(self, told: JsonObject) -> None:
         """A host told how things stand."""
         self.held = {session["session"] for session in told.get("sessions", ()) if session.get("held")}
         waiting = [int(approval["approval"]) for approval in told.get("approvals", ())]

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -50,7 +49,7 @@ class Commands(click.Group):
 @office_options
 @click.version_option(package_name="wukong-tui", prog_name="wukong")
 @click.pass_context
-def cli(context: click.Context, /, directory: Path, store: Path | None, **office_only: Any) -> None:
+def cli(context: click.Context, /, directory: Path, store: Path | None, **office_only: object) -> None:
     """Alone, it opens the office on this terminal; --model, --theme, --yes and --read-only are for that.
 
     Every edit of every document is kept, whoever made it, and can be taken back.

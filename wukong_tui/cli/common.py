@@ -14,7 +14,9 @@ import click
 from workspace.times import when
 from workspace.visible import visible
 
-ACCENT: dict[str, Any] = {"fg": "cyan"}
+Style = dict[str, Any]
+"""Arguments of click.style."""
+ACCENT: Style = {"fg": "cyan"}
 """What stands out in a line: a document's version, an operation."""
 
 
@@ -23,7 +25,7 @@ def say(text: str = "", *, lines: bool = False, **style: Any) -> None:
     click.secho(visible(text, lines=lines), **style)
 
 
-def columns(*parts: tuple[str, dict[str, Any]] | str, cut: bool = False) -> None:
+def columns(*parts: tuple[str, Style] | str, cut: bool = False) -> None:
     """A line of styled parts, each drawn as text; with ``cut`` it fits on one row of a terminal."""
     left = shutil.get_terminal_size().columns if cut and sys.stdout.isatty() else None
     out = []
@@ -42,7 +44,7 @@ def note(text: str) -> None:
     click.secho(visible(text), err=True, dim=True)
 
 
-def emit(value: Any) -> None:
+def emit(value: object) -> None:
     """One JSON value on a line; printable ASCII only, so that nothing in it can act on a terminal."""
     sys.stdout.write(json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from runtime.host.acts import by_path
 from workspace import History, NotFound, Version, WorkspaceError
@@ -123,7 +122,7 @@ def print_pair(pair: Pair) -> None:
             say("\\ no line end", dim=True)
 
 
-def record(pair: Pair) -> dict[str, Any]:
+def record(pair: Pair) -> dict[str, object]:
     """One changed document of ``diff --json``; ``rows`` are [sign, old line, new line, text]."""
     old, new = pair.old or b"", pair.new or b""
     binary = is_binary(old) or is_binary(new)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from workspace import WorkspaceError
 from workspace.store.location import existing_folder
-from wukong_tui.cli.common import columns, emit, json_option, say
+from wukong_tui.cli.common import Style, columns, emit, json_option, say
 from wukong_tui.cli.place import Place
 
 
@@ -25,7 +23,7 @@ def doctor(place: Place, as_json: bool) -> None:
             emit({"check": finding.check, "ok": finding.ok, "found": finding.found, "advice": finding.advice})
     else:
         width = max(len(finding.check) for finding in findings)
-        marks: dict[bool | None, tuple[str, dict[str, Any]]] = {
+        marks: dict[bool | None, tuple[str, Style]] = {
             True: ("ok  ", {"fg": "green"}),
             False: ("no  ", {"fg": "red"}),
             None: ("–   ", {"dim": True}),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from runtime import protocol
+from runtime.protocol import JsonObject
 from workspace.amounts import plural
 from wukong_tui.cli.common import emit, json_option, say, stamp
 from wukong_tui.cli.place import Place
@@ -46,7 +44,7 @@ def status(place: Place, as_json: bool) -> None:
         say(how_watched(found), dim=True)
 
 
-def how_watched(found: Mapping[str, Any]) -> str:
+def how_watched(found: JsonObject) -> str:
     """How a host sees what others change in the folder, as a sentence."""
     why = found.get("why", "")
     if found.get("watching") == "live":
@@ -56,7 +54,7 @@ def how_watched(found: Mapping[str, Any]) -> str:
     return f"Outside edits are seen only by a scan: {why}."
 
 
-def _others(found: Mapping[str, Any]) -> int:
+def _others(found: JsonObject) -> int:
     """The clients of a host beside the one that asks."""
     return max(0, int(found["clients"]) - 1)
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from runtime.protocol import ActName, JsonObject
 from workspace.errors import NotFound, WorkspaceError
 from workspace.store.location import FILE, existing_folder, find_root, is_network, store_of
 
@@ -80,7 +81,7 @@ class Place:
         return resolve(history, text, here=existing_folder(self.directory))
 
     @contextmanager
-    def acting(self, *, begin: bool = False) -> Iterator[Callable[..., dict[str, Any]]]:
+    def acting(self, *, begin: bool = False) -> Iterator[Callable[..., JsonObject]]:
         """What carries out acts, see runtime.acts: the host that is at work here, else we ourselves.
 
         With ``begin`` a history is begun where there is none. A host that only waits to be
@@ -92,8 +93,8 @@ class Place:
             from runtime import protocol
             from runtime.host import connect
 
-            def ask(name: Any, **arguments: Any) -> dict[str, Any]:
-                answer: dict[str, Any] = connect.call(
+            def ask(name: ActName, **arguments: object) -> JsonObject:
+                answer: JsonObject = connect.call(
                     root, protocol.Perform(name, {**here, **arguments}), self.store, start=False
                 )
                 return answer

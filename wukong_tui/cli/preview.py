@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
+from runtime.protocol import JsonObject
 from workspace import WorkspaceError
 from workspace.amounts import lines_of, plural
 from workspace.visible import visible
@@ -16,7 +16,7 @@ from wukong_tui.cli.common import ACCENT, columns, emit, note, say
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 preview_option = click.option("--dry-run", "-n", is_flag=True, help="Only say what it would do.")
 
-Record = Mapping[str, Any]
+Record = JsonObject
 SHOWN = 40
 """Documents listed at most, where an act touches very many."""
 
@@ -75,7 +75,7 @@ def print_touches(preview: Record) -> None:
     say_rest(preview["touched"])
 
 
-def say_rest(rows: Sequence[Any]) -> None:
+def say_rest(rows: Sequence[object]) -> None:
     if len(rows) > SHOWN:
         say(f"  … and {len(rows) - SHOWN:,} more")
 

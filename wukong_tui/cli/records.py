@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from runtime.host.acts import made_by
 from workspace import History, Operation, Skipped, Version
@@ -35,7 +34,7 @@ def unwell(history: History, operation: Operation, label: str) -> str:
     return refused + (f": {why}" if why else "")
 
 
-def operation(history: History, operation: Operation, versions: Sequence[Version]) -> dict[str, Any]:
+def operation(history: History, operation: Operation, versions: Sequence[Version]) -> dict[str, object]:
     """One operation of ``log --json``."""
     use = operation.usage
     return {
@@ -68,7 +67,7 @@ def operation(history: History, operation: Operation, versions: Sequence[Version
     }
 
 
-def version(version: Version, operation: Operation) -> dict[str, Any]:
+def version(version: Version, operation: Operation) -> dict[str, object]:
     """One version of ``log PATH --json``."""
     return {
         "document": version.path,
@@ -83,7 +82,7 @@ def version(version: Version, operation: Operation) -> dict[str, Any]:
     }
 
 
-def blamed(line: int, text: str, there: int, made: Version, operation: Operation) -> dict[str, Any]:
+def blamed(line: int, text: str, there: int, made: Version, operation: Operation) -> dict[str, object]:
     """One line of ``blame --json``; ``there`` is its number in the version that made it."""
     return {
         "document": made.path,
@@ -97,6 +96,6 @@ def blamed(line: int, text: str, there: int, made: Version, operation: Operation
     }
 
 
-def skipped(skipped: Skipped) -> dict[str, Any]:
+def skipped(skipped: Skipped) -> dict[str, object]:
     """One path that is not captured."""
     return {"path": skipped.path, "reason": skipped.reason, "bytes": skipped.bytes}

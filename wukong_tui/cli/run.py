@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +21,9 @@ from workspace.working_copy.outside import EVICTED, outside_of
 from wukong_tui.cli.common import emit, json_option, listing, note, say
 from wukong_tui.cli.place import Place
 from wukong_tui.cli.watch import RunPrinter
+
+if TYPE_CHECKING:
+    from runtime.host.client import Client
 
 
 @click.command(short_help="Give a prompt to an agent and watch it work.")
@@ -97,7 +100,7 @@ async def _run(place: Place, opened: protocol.Open, prompt: str, as_json: bool) 
     return watch.outcome or Outcome.UNKNOWN
 
 
-async def _follow(client: Any, watch: RunPrinter) -> None:
+async def _follow(client: Client, watch: RunPrinter) -> None:
     watch.advance()
     await _ask_person(client, watch)
     if watch.outcome is not None:
@@ -112,7 +115,7 @@ async def _follow(client: Any, watch: RunPrinter) -> None:
             return
 
 
-async def _ask_person(client: Any, watch: RunPrinter) -> None:
+async def _ask_person(client: Client, watch: RunPrinter) -> None:
     """Put what waits for a person to the person at this terminal; without one it is refused."""
     import asyncio
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import click
 
+from runtime.protocol import JsonObject
 from runtime.usage import meter
 from workspace import History
 from workspace.amounts import date_and_time, plural
@@ -40,7 +40,7 @@ def sessions(place: Place, as_json: bool) -> None:
             say("No sessions yet: `wukong run PROMPT` begins one.")
 
 
-def _session_row(history: History, id_: int) -> dict[str, Any]:
+def _session_row(history: History, id_: int) -> JsonObject:
     journal = history.store.journal
     operation = journal.operation(id_)
     begun = SessionEntry.of(operation)

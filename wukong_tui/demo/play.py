@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 from runtime import protocol
 from runtime.host.client import Client
+from runtime.protocol import JsonObject
 from runtime.usage import meter
 from workspace import History, WorkspaceError
 from workspace.entries import CapabilityEntry
@@ -42,7 +42,7 @@ async def play(demo: Demo) -> int:
                 await asyncio.shield(client.call(protocol.Stop()))
 
 
-def result(demo: Demo) -> dict[str, Any]:
+def result(demo: Demo) -> JsonObject:
     """What a demo has come to, as `wukong demo --headless --json` writes it; see docs/json.md."""
     with History.open(demo.root, store=demo.store) as history:
         session = demo.session(history)
@@ -76,7 +76,7 @@ def result(demo: Demo) -> dict[str, Any]:
         }
 
 
-def succeeded(record: dict[str, Any]) -> bool:
+def succeeded(record: JsonObject) -> bool:
     """Whether a demo ended as it should: all bottles on the floor, none of them in the fire lane."""
     return bool(record["outcome"] == Outcome.DONE and record["bottles"] == BOTTLES and record["fire_lane"] == 0)
 

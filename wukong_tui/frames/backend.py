@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runtime.protocol import Advanced, Attach, Command, Delta, Event
+from runtime.protocol import Advanced, Attach, Command, Delta, Event, JsonObject
 from workspace.errors import NotFound, WorkspaceError
 
 if TYPE_CHECKING:
+    from runtime.host.client import Client
     from workspace import History
     from workspace.operations.aio import Reader
 
@@ -34,7 +35,7 @@ class Backend:
         store: Path | None,
         told: Callable[[Event], None],
         *,
-        attached: Callable[[dict[str, Any]], None] = lambda _: None,
+        attached: Callable[[JsonObject], None] = lambda _: None,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
         self.root = root
@@ -43,7 +44,7 @@ class Backend:
         self._attached = attached
         self._gone = gone
         self._readers: list[Reader] = []
-        self._client: Any = None
+        self._client: Client | None = None
         self._connecting = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._listening: asyncio.Task[None] | None = None
@@ -89,6 +90,7 @@ class Backend:
     async def call(self, command: Command) -> Any:
         """Give the host a command, starting one where none runs. Raises WorkspaceError."""
         await self.connect(start=True)
+        assert self._client is not None
         return await self._client.call(command)
 
     async def connect(self, *, start: bool) -> bool:

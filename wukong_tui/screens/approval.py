@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from runtime.tools.capability import Refused
 from runtime.tools.declared import declared
@@ -40,7 +40,7 @@ class ApprovalScreen(Dialog[ApprovalAnswer]):
         self,
         session: str,
         capability: str,
-        arguments: Mapping[str, Any],
+        arguments: Mapping[str, object],
         effects: Collection[str] = (),
         *,
         calm: float = CALM,

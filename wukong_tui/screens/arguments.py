@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 import regex
 from rich.cells import cell_len
@@ -35,7 +34,7 @@ _BLANKS = "\u2800\u00ad"
 _TAB = "⇥   "
 
 
-def argument_lines(arguments: Mapping[str, Any], width: int) -> Iterator[Line]:
+def argument_lines(arguments: Mapping[str, object], width: int) -> Iterator[Line]:
     """The lines of all arguments, made one after the other: a path first, what replaces what last."""
     if not arguments:
         yield [("no arguments", "dim")]
@@ -86,7 +85,7 @@ def _lines(text: str) -> list[str]:
     return [f"{line}\n" for line in whole] + ([last] if last else [])
 
 
-def _argument(name: str, value: Any, names: int, width: int) -> Iterator[Line]:
+def _argument(name: str, value: object, names: int, width: int) -> Iterator[Line]:
     label = [(name, "title"), (" " * (names - cells([(name, "")])), "")]
     if isinstance(value, str):
         room = width - names - 4

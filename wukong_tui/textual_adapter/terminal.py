@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -119,7 +118,7 @@ class Driver(linux_driver.LinuxDriver):
         super().run_input_thread()
 
 
-def backlog(driver: Any) -> int:
+def backlog(driver: object) -> int:
     """Writes that wait for the terminal to take them: more than a few mean a slow line."""
     thread = getattr(driver, "_writer_thread", None)
     return thread._queue.qsize() if thread is not None else 0

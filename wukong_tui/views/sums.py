@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from workspace import History, Operation, Usage
 from workspace.amounts import plural
@@ -59,7 +59,7 @@ class Sums:
         self._spendings: dict[int, _Spending] = {}
         self._parents: dict[int, int | None] = {}
         self._left = CHUNK
-        self._read: dict[tuple[Any, int, int], Any] = {}
+        self._read: dict[tuple[object, int, int], object] = {}
         """What this load has read of a range of entries: acts that are under way want the same one."""
 
     def begin(self) -> None:

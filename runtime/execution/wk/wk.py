@@ -110,7 +110,7 @@ class _Link:
         self._number = 0
         self._rest = b""
 
-    def call(self, name: str, values: tuple[Any, ...], arguments: dict[str, Any], line: int = 0) -> Pending:
+    def call(self, name: str, values: tuple[object, ...], arguments: dict[str, object], line: int = 0) -> Pending:
         """Send a call; its reply to come."""
         with self.lock:
             self.open()
@@ -230,7 +230,7 @@ class _Link:
 _link = _Link()
 
 
-def call(name: str, *values: Any, **arguments: Any) -> Any:
+def call(name: str, *values: object, **arguments: object) -> Any:
     """Call a capability whatever its name; one that changes something answers later, see Pending."""
     return _call(name, values, arguments)
 
@@ -241,7 +241,7 @@ def flush() -> None:
     _link.check()
 
 
-def _call(name: str, values: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
+def _call(name: str, values: tuple[object, ...], arguments: dict[str, object]) -> Any:
     frame = _sys._getframe(2)
     reply = _link.call(name, values, arguments, frame.f_lineno)
     return reply if name in _link.later else reply.wait()
@@ -251,7 +251,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(name)
 
-    def capability(*values: Any, **arguments: Any) -> Any:
+    def capability(*values: object, **arguments: object) -> Any:
         return _call(name, values, arguments)
 
     capability.__name__ = name
@@ -259,7 +259,7 @@ def __getattr__(name: str) -> Any:
     return capability
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Pending):
         return value.wait()
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -319,7 +319,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _parse(words: list[str]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+def _parse(words: list[str]) -> tuple[str, tuple[object, ...], dict[str, object]]:
     name, rest = words[0], words[1:]
     if len(rest) == 1 and rest[0].startswith("{"):
         try:
@@ -328,8 +328,8 @@ def _parse(words: list[str]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
             raise _Usage(f"The arguments of {name} are no JSON: {error}.") from None
     _link.open()
     known = _link.signatures.get(name, [])
-    values: list[Any] = []
-    arguments: dict[str, Any] = {}
+    values: list[object] = []
+    arguments: dict[str, object] = {}
     for word in rest:
         key, equals, value = word.partition("=")
         kind = key[-1:] if key[-1:] in (":", "@") and key[:-1].isidentifier() else ""
@@ -352,7 +352,7 @@ def _parse(words: list[str]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     return name, tuple(values), arguments
 
 
-def _show(name: str, value: Any, apart: bool) -> None:
+def _show(name: str, value: object, apart: bool) -> None:
     """Print a value: text as it is; what stands alone ends a line."""
     if value is None:
         return
@@ -407,7 +407,7 @@ def _lines() -> int:
     return status
 
 
-def _line(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+def _line(text: str) -> tuple[str, tuple[object, ...], dict[str, object]]:
     if text.startswith("{"):
         record = _json.loads(text)
         return str(record.get("name")), (), dict(record.get("arguments", {}))
