@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -188,7 +188,7 @@ class Sessions:
         else:
             self._texts[operation] = text
 
-    async def _perform(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def _perform(self, name: str, arguments: Arguments) -> dict[str, object]:
         """Carry out an act of a person, before which the folder is looked at beside the writer."""
         if name == Kind.SCAN:
             done = await self.alone(lambda work: acts.perform(work, name, arguments, self.principal))
@@ -197,7 +197,7 @@ class Sessions:
         await self.alone(lambda work: acts.check_ended(work, name, arguments))
         await self.snapshot()
 
-        def perform(work: Workspace) -> dict[str, Any]:
+        def perform(work: Workspace) -> dict[str, object]:
             with work.looked():
                 return acts.perform(work, name, arguments, self.principal)
 

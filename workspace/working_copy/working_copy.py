@@ -6,13 +6,14 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from workspace.errors import WorkspaceError
 from workspace.kinds import Outcome
 from workspace.records import INSTANT, Act, Conflict, Edit, State, Usage, Version
 from workspace.store import location
 from workspace.store.repository import Repository
+from workspace.store.store import Recording
 from workspace.working_copy import coverage, snapshot
 from workspace.working_copy.files import Blocked, Stamp
 from workspace.working_copy.folder import Folder
@@ -234,7 +235,7 @@ class WorkingCopy(Folder):
     # -- inside
 
     def _record(
-        self, found: Snapshot, act: Act, **how: Any
+        self, found: Snapshot, act: Act, **how: Unpack[Recording]
     ) -> tuple[int | None, Sequence[Version], Sequence[Conflict]]:
         """In the open act: record what was found, and remember that it is what is on disk."""
         made: list[Version] = []
