@@ -28,6 +28,7 @@ class Kind(_Word):
     CONFLICT = "conflict"
     MERGE = "merge"
     BRANCH = "branch"
+    CHECKOUT = "checkout"
     IMPORT = "import"
     EVICT = "evict"
     """Kept files were let go."""

@@ -12,6 +12,7 @@ from runtime.dispatch.cause import Cause
 from runtime.dispatch.direct import Direct, invoke
 from runtime.dispatch.policy import Policy
 from runtime.execution import scratch
+from runtime.host import branch_acts
 from runtime.models.names import spoken
 from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Effects
@@ -36,14 +37,18 @@ AGAIN: Mapping[Kind, str] = {
 
 
 def perform(work: Workspace, name: str, arguments: Arguments, actor: str) -> dict[str, object]:
-    """Carry out ``scan``, ``restore``, ``revert``, ``undo`` or ``redo`` for a person; a JSON record of what it did.
+    """Carry out an act that is declared below for a person; a JSON record of what it did.
 
-    Its arguments are declared below; ``as`` is the session that the operation belongs to,
-    ``here`` the folder from which paths and addresses start. With ``dry_run`` all but scan
+    ``as`` is the session that the operation belongs to, ``root`` the working copy that is
+    meant, ``here`` the folder from which paths and addresses start. With ``dry_run`` all but scan
     only tell what they would do, and their conflicts are part of that; else Conflicted is
     raised. ``expect``, as a dry run answered it, has them do exactly that; else Changed is
     raised. Raises WorkspaceError.
     """
+    root = arguments.get("root")
+    if root is not None and Path(str(root)) != work.root:  # another working copy of the same history
+        with work.at(Path(str(root))) as other:
+            return perform(other, name, arguments, actor)
     session = arguments.get("as", "cli")
     cause = Cause(actor, session if isinstance(session, str) else "cli")
     return invoke(work, cause, Call(name, dict(arguments)), registry(), Policy("auto"))
@@ -172,6 +177,11 @@ def _drop(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
     return {"operation": operation}
 
 
+def _merge(work: Workspace, arguments: Arguments, act: Act) -> dict[str, object]:
+    done = branch_acts.merge(work, arguments, act)
+    return done if isinstance(done, dict) else {"operation": done[0] and done[0].id, "versions": made_by(done[1])}
+
+
 def check_ended(work: Workspace, name: str, arguments: Arguments) -> None:
     """Refuse to take back what still works, before anything is looked at. Raises WorkspaceError."""
     with suppress(NotFound, KeyError):  # what is wrong with it is said when it is carried out
@@ -296,7 +306,7 @@ _TEXT = {"type": "string"}
 _SWITCH = {"type": "boolean"}
 _NAME = {"type": ["string", "integer"]}
 _MAYBE = {"type": ["string", "null"]}
-_COMMON: Mapping[str, Schema] = {"here": _TEXT, "as": _TEXT}
+_COMMON: Mapping[str, Schema] = {"here": _TEXT, "root": _TEXT, "as": _TEXT}
 _PLANNED: Mapping[str, Schema] = {**_COMMON, "dry_run": _SWITCH, "expect": _MAYBE, "consent": _SWITCH}
 
 
@@ -326,10 +336,14 @@ def registry() -> Registry[Direct[dict[str, object]]]:
         _of(Kind.UNDO, "Take back an act with all it caused.", back),
         _of(Kind.REDO, "Bring back what an undo took.", back),
         _of(Kind.APPLY, "Lay in changes that were held.", {**_COMMON, "operation": _NAME}, ("operation",)),
+        _of(Kind.BRANCH, "Fork a branch.", {**_COMMON, "branch": _TEXT, "address": _MAYBE}, ("branch",)),
+        _of(Kind.CHECKOUT, "Lay out a branch, or a moment as a new one, in a folder.",
+            {**_COMMON, "address": _TEXT, "folder": _TEXT, "branch": _MAYBE}, ("address", "folder")),
+        _of(Kind.MERGE, "Merge a branch into this one.", {**_PLANNED, "branch": _TEXT}, ("branch",)),
         _of(Kind.DROP, "Drop changes that were held.", {**_COMMON, "operation": _NAME}, ("operation",)),
     ]  # fmt: skip
     executors = {
         "scan": _scan, "restore": _restore, "revert": _revert, "undo": _undo_or_redo, "redo": _undo_or_redo,
-        "apply": _apply, "drop": _drop,
+        "apply": _apply, "drop": _drop, "branch": branch_acts.fork, "checkout": branch_acts.checkout, "merge": _merge,
     }  # fmt: skip
     return Registry(declared, executors)

@@ -14,6 +14,7 @@ from runtime.host.core import IDLE
 from runtime.host.launch import CORE
 from runtime.protocol import VERSION, Command, JsonObject, Reply, Status, decode, encode
 from workspace import NotFound, WorkspaceError
+from workspace.store import location
 
 PATIENCE = 10.0
 """Seconds for a host to say its first word; a person has given up by then."""
@@ -45,6 +46,8 @@ def dial(
     runs and ``start`` is False, else WorkspaceError with the reason why there is none.
     """
     root, folder = endpoint.places(root, store)
+    if start:
+        location.check_is_main(root, folder)
     for _ in range(TRIES):
         if (connection := _reach_moving(folder)) is not None:
             return connection

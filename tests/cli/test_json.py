@@ -222,6 +222,14 @@ def test_every_command_writes_what_the_page_says(
     sample("wukong revert --dry-run", "op:4")
     sample("wukong revert", "op:4")
     sample("wukong revert", "op:4")
+    sample("wukong checkout", f"op:3 {tmp_path}/laid-out --branch then")
+    with Workspace.open(rich) as work, work.on("then") as then:
+        then.write("then", b"x\n")
+    assert len(sample("wukong branch")) == 2
+    sample("wukong branch", "side op:3")
+    sample("wukong merge --dry-run", "then")
+    sample("wukong merge", "then")
+    sample("wukong merge", "then")
     sample("wukong verify")
     sample("wukong import git", str(tmp_path / "repository"))
     sample("wukong doctor")

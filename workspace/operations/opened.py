@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from workspace.entries import BranchEntry
-from workspace.errors import WorkspaceError
+from workspace.errors import NotFound, WorkspaceError
 from workspace.kinds import Kind, Outcome
 from workspace.operations.history import History
 from workspace.operations.transaction import Transaction
@@ -64,6 +64,13 @@ class Opened(History):
         known = self.repository.folder_of(number)
         root = Path(known) if known is not None and Path(known).is_dir() else self.root
         return self._beside(root, branch)
+
+    def at(self, root: Path) -> Self:
+        """The same history in the folder of another branch. Raises NotFound."""
+        number = self.repository.branch_in(root)
+        if number is None:
+            raise NotFound(f"{root} is no working copy of this history.")
+        return self._beside(root, self.store.versions.branch_number(number).name)
 
     def checkout(self, folder: Path | str, branch: str, *, at: int | None = None, act: Act = Act()) -> Self:
         """Lay a branch out in a folder of its own; a branch of that name is forked where there is none.

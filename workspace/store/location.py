@@ -55,6 +55,14 @@ def last_root(store: Path) -> str | None:
     return _roots(store).get(MAIN)
 
 
+def check_is_main(root: Path, store: Path) -> None:
+    """Raise WorkspaceError for the folder of another branch than the main one."""
+    known = _roots(store) if (store / FILE).is_file() else {}
+    main = known.get(MAIN)
+    if main is not None and main != str(root) and str(root) in known.values():
+        raise WorkspaceError(f"Agents work on the main branch only, in {main}; this folder is another branch's.")
+
+
 def _roots(store: Path) -> dict[int, str]:
     """The folders in which branches of a store are checked out, by branch; none where that cannot be told."""
     try:

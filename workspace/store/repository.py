@@ -119,6 +119,10 @@ class Repository:
         known = self._copies.get(branch)
         return known.root if known else None
 
+    def branch_in(self, root: Path) -> int | None:
+        """The branch that is checked out in a folder."""
+        return next((branch for branch, known in self._copies.items() if known.root == str(root)), None)
+
     def follower_on(self, branch: int) -> Follower | None:
         """The open working copy of a branch."""
         return next((follower for follower in self.followers if follower.branch == branch), None)

@@ -18,8 +18,9 @@ from wukong_tui.cli.place import Place, on_a_terminal
 
 MODULES: Mapping[str, str] = {
     **{name: name for name in (
-        "blame", "demo", "diff", "doctor", "host", "lessons", "log", "models", "office", "pending", "restore",
-        "revert", "run", "scan", "sessions", "show", "status", "tokens", "undo", "verify",
+        "blame", "branch", "checkout", "demo", "diff", "doctor", "host", "lessons", "log", "merge", "models",
+        "office", "pending", "restore", "revert", "run", "scan", "sessions", "show", "status", "tokens",
+        "undo", "verify",
     )},
     "import": "import_git",
     "redo": "undo",

@@ -90,6 +90,7 @@ class Place:
         here = {"here": str(existing_folder(self.directory))}
         root = self.host_at_work()
         if root is not None:
+            here["root"] = str(root)
             from runtime import protocol
             from runtime.host import connect
 
