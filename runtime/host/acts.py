@@ -136,7 +136,7 @@ def _undo_or_redo(work: Workspace, arguments: Arguments, act: Act) -> dict[str, 
     name = target.name if act.kind == Kind.REDO and target.name else title(target)
     _check_ended(work, [target.id])
     if given is not None and (meant.id in undo.undone(work, work.cursor)) != (act.kind == Kind.REDO):
-        raise WorkspaceError(f"op:{meant.id} is {'undone already' if act.kind == 'undo' else 'not undone'}.")
+        raise WorkspaceError(f"op:{meant.id} is {'undone already' if act.kind == Kind.UNDO else 'not undone'}.")
     if arguments.get("dry_run"):
         touches, plan, token = work.preview_revert([target.id])
         return {**_preview(touches, plan, token), "target": target.id, "name": name, "about": [_about(meant)],

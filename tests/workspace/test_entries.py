@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -32,10 +33,12 @@ from workspace.entries import (
     SummaryEntry,
     UndoEntry,
     dated,
+    given_arguments,
     is_probable,
+    reply_text,
     said,
 )
-from workspace.kinds import Kind
+from workspace.kinds import Kind, Outcome
 
 RECORDED: list[tuple[str, dict[str, Any], Any]] = [
     (
@@ -153,3 +156,46 @@ def test_what_holds_for_any_kind_is_read_from_any() -> None:
     assert [said(Act(detail={key: "So."})) for key in ("error", "why", "reason", "note")] == ["So.", "So.", "So.", ""]
     assert [is_probable(act) for act in (Act(detail={"attribution": "probable"}), Act())] == [True, False]
     assert (dated(Act(detail={"dated": 5})), dated(Act())) == (5, None)
+
+
+def test_payloads_of_calls_are_read_whatever_they_hold() -> None:
+    assert reply_text(b'{"role": "assistant", "content": "Done."}') == "Done."
+    told = [reply_text(raw) for raw in (b'{"content": null}', b"plain \xff", b"[1]", b"")]
+    assert told == ["", "plain \ufffd", "[1]", ""]
+    assert given_arguments(b'{"path": "a"}') == {"path": "a"}
+    assert [given_arguments(raw) for raw in (b"{", b"[]", b"", b"[" * 100_000)] == [None] * 4
+
+
+LITERALS = {word.value for word in (*Kind, *Outcome)}
+ROOT = Path(__file__).parent.parent.parent
+
+
+def by_hand(source: str) -> list[int]:
+    """Lines that compare an entry's kind or outcome with a text, or take a key out of its detail."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Compare(ast.Attribute(ast.Name("operation" | "entry" | "act"), "kind" | "outcome"), _, others):
+                known = [part for other in others for part in ast.walk(other) if isinstance(part, ast.Constant)]
+                found += [node.lineno] * any(part.value in LITERALS for part in known)
+            case ast.keyword("kind" | "outcome", ast.Constant(value)) if value in LITERALS:
+                found.append(node.value.lineno)
+            case ast.Call(ast.Attribute(ast.Attribute(_, "detail"), "get")):
+                found.append(node.lineno)
+            case ast.Subscript(ast.Attribute(_, "detail")):
+                found.append(node.lineno)
+    return sorted(found)
+
+
+def test_nobody_else_knows_the_words_and_keys() -> None:
+    own = {ROOT / "workspace/kinds.py", *(ROOT / "workspace/entries").iterdir()}
+    for package in ("workspace", "runtime", "wukong_tui", "widgets"):
+        for path in (ROOT / package).rglob("*.py"):
+            if path not in own:
+                assert by_hand(path.read_text("utf-8")) == [], path
+
+
+def test_words_and_keys_by_hand_are_found() -> None:
+    source = "entry.kind == 'scan'\nwork.end(1, outcome='done')\nx.detail['a']\nx.detail.get('b')"
+    assert by_hand(source) == [1, 2, 3, 4]
+    assert by_hand("operation.outcome in ('failed', 'limit')\nitem.kind == 'reply'") == [1]

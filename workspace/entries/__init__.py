@@ -33,6 +33,8 @@ from workspace.entries.sessions import (
     Scope,
     SessionEntry,
     SummaryEntry,
+    given_arguments,
+    reply_text,
 )
 
 __all__ = [
@@ -65,6 +67,8 @@ __all__ = [
     "SummaryEntry",
     "UndoEntry",
     "dated",
+    "given_arguments",
     "is_probable",
+    "reply_text",
     "said",
 ]

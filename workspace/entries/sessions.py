@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Self
@@ -159,3 +160,25 @@ class ApprovalEntry(Record):
     def of(cls, entry: Recorded) -> Self:
         detail = entry.detail
         return cls(some(detail, "allow"), text(detail, "reason"), texts(detail, "effects"))
+
+
+def reply_text(payload: bytes) -> str:
+    """What a model said, in the payload of its call: the text of a message in JSON; what is none, as it is."""
+    message = _json(payload)
+    if isinstance(message, dict):
+        return text(message, "content")
+    return payload.decode("utf-8", "replace")
+
+
+def given_arguments(payload: bytes) -> dict[str, object] | None:
+    """What a call was given, in the payload of its operation or of an approval; None where that is no JSON object."""
+    found = _json(payload)
+    return found if isinstance(found, dict) else None
+
+
+def _json(payload: bytes) -> object:
+    try:
+        found: object = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from workspace.errors import Damaged
+from workspace.kinds import Kind
 from workspace.records import BEGUN, CHANGES, INSTANT, Entry, to_path
 from workspace.store import schema, search_index
 from workspace.store.contents import Contents
@@ -188,7 +189,8 @@ def _projections(store: Store) -> Iterator[str]:
             "SELECT id, name, parent, fork FROM branch",
             "SELECT 1, 'main', NULL, NULL UNION"
             " SELECT json_extract(detail, '$.branch'), name, json_extract(detail, '$.parent'),"
-            " json_extract(detail, '$.fork') FROM entry WHERE kind = (SELECT id FROM term WHERE value = 'branch')",
+            " json_extract(detail, '$.fork') FROM entry"
+            f" WHERE kind = (SELECT id FROM term WHERE value = '{Kind.BRANCH}')",
         ),
     }
     for name, (kept, derived) in same.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 import click
@@ -10,7 +9,7 @@ import click
 from runtime.host.acts import label
 from runtime.protocol import Delta
 from workspace import History, Operation
-from workspace.entries import CapabilityEntry
+from workspace.entries import CapabilityEntry, reply_text
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, INSTANT
 from workspace.visible import visible
@@ -96,4 +95,4 @@ class RunPrinter:
         payload = self.history.store.journal.entry(operation.last).payload
         if not operation.well or payload is None:
             return ""
-        return str(json.loads(self.history.store.contents.get(payload)).get("content") or "")
+        return reply_text(self.history.store.contents.get(payload))

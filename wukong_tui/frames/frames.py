@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from runtime.usage.ledger import Ledger
 from widgets.pane import Need, Page, Pane
 from workspace import History, Operation, WorkspaceError
-from workspace.entries import ApprovalEntry, CapabilityEntry
+from workspace.entries import ApprovalEntry, CapabilityEntry, given_arguments
 from workspace.kinds import Kind
 from wukong_tui.frames import cursor_moves
 from wukong_tui.frames.cursor_moves import Target
@@ -177,5 +176,6 @@ def _arguments(history: History, operation: Operation) -> dict[str, object]:
     payload = history.store.journal.entry(operation.id).payload
     if payload is None:
         return {}
-    value = json.loads(history.store.contents.get(payload))
-    return value if isinstance(value, dict) else {"": value}
+    raw = history.store.contents.get(payload)
+    given = given_arguments(raw)
+    return {"": raw.decode("utf-8", "replace")} if given is None else given

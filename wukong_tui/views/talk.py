@@ -17,10 +17,13 @@ from workspace.entries import (
     ApprovalEntry,
     AttemptEntry,
     CapabilityEntry,
+    LessonText,
     ModelEntry,
     PromptEntry,
     SessionEntry,
     UndoEntry,
+    given_arguments,
+    reply_text,
 )
 from workspace.kinds import Kind, Outcome
 from workspace.records import BEGUN, ENDED, PART
@@ -362,12 +365,8 @@ def _reply(history: History, item: TalkItem, end: Entry | None, error: str) -> T
         return replace(item, text=text)
     text, cut = "", 0
     if end is not None and end.payload is not None:
-        raw = history.store.contents.get(end.payload)
-        try:
-            said = json.loads(raw).get("content") or ""
-        except (ValueError, AttributeError):
-            said = raw.decode("utf-8", "replace")
-        text, cut = str(said)[:LONGEST], max(0, len(str(said)) - LONGEST)
+        said = reply_text(history.store.contents.get(end.payload))
+        text, cut = said[:LONGEST], max(0, len(said) - LONGEST)
     if text.strip():
         return replace(item, text=text, cut=cut)
     if item.outcome.well:
@@ -404,12 +403,8 @@ def _touched(history: History, operation: int, cursor: int, *, caused: bool = Fa
 
 
 def _asking(history: History, entry: Entry) -> str:
-    text = _payload(history, entry, 2_000)[0]
-    try:
-        given = json.loads(text)
-        said = next((str(given[name]) for name in ("path", "command", "text", "action") if given.get(name)), "")
-    except (ValueError, AttributeError, TypeError):
-        said = ""
+    given = given_arguments(_payload(history, entry, 2_000)[0].encode()) or {}
+    said = next((str(given[name]) for name in ("path", "command", "text", "action") if given.get(name)), "")
     return " ".join(f"asked to {entry.name or ''} {said.strip().splitlines()[0] if said.strip() else ''}".split())
 
 
@@ -432,11 +427,8 @@ def _taken(entry: Entry) -> str:
 
 def _arguments(text: str) -> str:
     """What a call was given, a line an argument, its text as it is."""
-    try:
-        given = json.loads(text)
-    except ValueError:
-        return text
-    if not isinstance(given, dict):
+    given = given_arguments(text.encode())
+    if given is None:
         return text
     return "\n".join(
         f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
@@ -445,11 +437,8 @@ def _arguments(text: str) -> str:
 
 
 def _lesson(text: str) -> str:
-    try:
-        given = json.loads(text)
-        return "\n".join(str(given[name]) for name in ("why", "tried", "diff") if given.get(name))
-    except (ValueError, AttributeError, TypeError):
-        return text
+    told = LessonText.read(text.encode())
+    return "\n".join(filter(None, (told.why, told.tried, told.diff))) or text
 
 
 def _payload(history: History, entry: Entry, most: int) -> tuple[str, int]:

@@ -162,7 +162,7 @@ class _Search:
         for fold in self._folds[:STATES]:
             text = None if fold.state.line is None else _text(history, fold.state) or ""
             story.append(Past(fold.first, fold.state.version.number, fold.times, tell.made(fold.state.version), text))
-        again = history.store.journal.entry(self.maker.version.entry).kind in ("restore", "redo")
+        again = history.store.journal.entry(self.maker.version.entry).kind in (Kind.RESTORE, Kind.REDO)
         about = "What it brought back" if again else "What it took back"
         return WhyPage(path, number, line, self._text or "", account, behind, about, tuple(story), not self.finished)
 
