@@ -14,7 +14,7 @@ import pytest
 
 from runtime.host import connect
 from runtime.host.client import Client
-from runtime.protocol import Perform, Status
+from runtime.protocol import Perform, Refresh, Status
 from tests.runtime.office import Call, turn, write_cassette
 from workspace import Conflicted, NotFound, WorkspaceError
 from workspace.errors import Changed
@@ -158,6 +158,31 @@ async def test_an_import_has_a_host_leave_that_an_office_only_watches(kept: Path
         assert (imported.status, imported.text) == (0, "Imported 1 commit, 1 version.\n")
         with pytest.raises(WorkspaceError, match="gone"):
             await client.call(Status())
+
+
+async def test_how_edits_from_outside_are_seen_is_said(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Client.connect(kept):
+        for command in (["status"], ["host", "status"]):
+            assert (
+                "Outside edits are seen only by a scan: WUKONG_WATCH is off."
+                in (await asked(*command, cwd=kept)).text
+            )
+    dial_away(kept)
+    monkeypatch.delenv("WUKONG_WATCH")
+    async with Client.connect(kept) as client:
+        await client.call(Refresh())
+        assert "Outside edits are seen live." in (await asked("host", "status", cwd=kept)).text
+        assert "Outside edits" not in (await asked("status", cwd=kept)).text
+        (kept / "sub" / "a").write_text("3\n")
+        await client.call(Refresh())
+        scanned = (await asked("scan", cwd=kept)).text.splitlines()
+        assert scanned == [
+            "  edit   sub/a@3  +1 −1",
+            "Recorded already, seen live: 1 change (op:3).",
+            "`wukong undo` takes back all of it, as op:4.",
+        ]
+        assert "Undid op:4 scan" in (await asked("undo", cwd=kept)).text
+        assert (kept / "sub" / "a").read_text() == "2\n"
 
 
 async def test_a_host_that_only_waits_makes_room(kept: Path) -> None:
