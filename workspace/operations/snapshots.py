@@ -105,7 +105,7 @@ class _Taken:
         found = self.found
         return Scanned(
             operation or self.entry, tuple(self.versions), tuple(found.skipped), found.files, found.bytes,
-            tuple(self.conflicts),
+            tuple(self.conflicts), folders=found.folders,
         )  # fmt: skip
 
 
@@ -123,8 +123,8 @@ class Snapshots:
         """Record all that changed in the folder until now as ``act``, or as that of another who asked with us.
 
         An act that is part of an operation comes first: what others find is then what is left.
-        More than a few edits are recorded as several entries, of one operation unless they are
-        nobody's. Raises WorkspaceError.
+        More than a few edits are recorded as several entries, of one operation unless they were
+        found on the way to another act. Raises WorkspaceError.
         """
         if self._closed:
             raise WorkspaceError(CLOSED)
@@ -181,10 +181,15 @@ class Snapshots:
             try:
                 taken.found = found = await self._looker.look(command, keep)
             except _Gone:  # one process cannot look here: then the writer does
-                taken.add(await self._run(lambda work: _scan(work, act)))
+                scanned = await self._run(lambda work: _scan(work, act))
+                taken.add(Absorbed(scanned.operation, scanned.versions, scanned.conflicts, False))
+                taken.found = Snapshot(
+                    skipped=list(scanned.skipped), files=scanned.files, bytes=scanned.bytes, folders=scanned.folders
+                )
                 break
             edits = [_stored(seen, ids) for seen in found.edits]
-            if len(edits) > SLICE and operation is None and act.kind != Kind.OUTSIDE:
+            alone = act.kind != Kind.OUTSIDE or CaptureEntry.of(act).watched
+            if len(edits) > SLICE and operation is None and alone:
                 operation = await self._run(lambda work: _begin(work, act))
             part = act if operation is None else replace(act, operation=operation)
             stale = False
@@ -254,7 +259,6 @@ def _absorb(work: Workspace, piece: Snapshot, act: Act, last: bool) -> Absorbed:
     return work.copy.absorb(piece, act, last=last)
 
 
-def _scan(work: Workspace, act: Act) -> Absorbed:
+def _scan(work: Workspace, act: Act) -> Scanned:
     assert work.copy is not None
-    scanned = work.copy.scan(act)
-    return Absorbed(scanned.operation, scanned.versions, scanned.conflicts, False)
+    return work.copy.scan(act)
