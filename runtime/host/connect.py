@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.host import endpoint, launch
+from runtime.host.answers import StatusAnswer
 from runtime.host.core import IDLE
 from runtime.host.launch import CORE
-from runtime.protocol import VERSION, Command, JsonObject, Reply, Status, decode, encode
+from runtime.protocol import VERSION, Command, Reply, Status, decode, encode
 from workspace import NotFound, WorkspaceError
 from workspace.store import location
 
@@ -79,14 +80,14 @@ def call(
         return ask(connection, command)
 
 
-def status(root: Path | str, store: Path | None = None) -> JsonObject | None:
+def status(root: Path | str, store: Path | None = None) -> StatusAnswer | None:
     """What ``Status`` answers, ``pid`` among it, or None where no host runs; none is started. It blocks."""
     _, folder = endpoint.places(root, store)
     connection = _reach_moving(folder)
     if connection is None:
         return None
     with connection, suppress(HostGone):
-        answer: JsonObject = ask(connection, Status())
+        answer: StatusAnswer = ask(connection, Status())
         return answer
     return None
 

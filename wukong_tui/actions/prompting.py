@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from runtime.models.names import meant, spoken
-from runtime.protocol import Hold, Interrupt, JsonObject, Open, Refresh
+from runtime.protocol import Hold, Interrupt, Open, Refresh
 from runtime.protocol import Prompt as Say
 from workspace.errors import Changed, WorkspaceError
 from workspace.kinds import Kind
@@ -15,6 +15,7 @@ from wukong_tui.frames.layout import shape_of
 from wukong_tui.frames.state import Permissions
 
 if TYPE_CHECKING:
+    from runtime.host.answers import AttachAnswer, WatchingAnswer
     from workspace import History
     from wukong_tui.app import Office
 
@@ -45,7 +46,7 @@ class Prompting:
         """Once there is something to see, have the host record what changed in the folder, and go on to."""
         app = self._app
         await app.drawn.wait()
-        seen = await app.backend.call(Refresh())
+        seen = cast("WatchingAnswer", await app.backend.call(Refresh()))
         if seen["watching"] == "polling":
             app.notify_person(f"Outside edits show up after a few seconds: {seen['why']}.")
         elif seen["watching"] == "off":
@@ -247,7 +248,7 @@ class Prompting:
         except WorkspaceError as error:
             self._app.notify_person(str(error))
 
-    def attached(self, told: JsonObject) -> None:
+    def attached(self, told: AttachAnswer) -> None:
         """A host told how things stand."""
         self.held = {session["session"] for session in told.get("sessions", ()) if session.get("held")}
         waiting = [int(approval["approval"]) for approval in told.get("approvals", ())]

@@ -59,7 +59,7 @@ class Rehearsal:
         app.prompt.clear()
         self.typing = False
         try:
-            session = await app.backend.call(self._demo.opening())
+            session = str(await app.backend.call(self._demo.opening()))
             app.prompting.adopt(session)
             app.navigation.switch_to("time")
             await app.backend.call(Say(session, self._demo.prompt))

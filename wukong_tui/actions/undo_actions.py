@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from runtime.protocol import ActName, JsonObject, Perform
 from workspace.errors import Changed, WorkspaceError
 from wukong_tui.frames.frame import Move
 
 if TYPE_CHECKING:
+    from runtime.host.answers import ActAnswer
+    from runtime.protocol import ActName
     from wukong_tui.app import Office
 
 AGAIN = {"undo": "That is an undo; Y redoes it.", "redo": "That is a redo; U undoes it."}
@@ -46,18 +47,20 @@ class UndoActions:
         """Record what changed on disk."""
         self._app.beside(self.act("scan", {}), "acts")
 
-    def _preview(self, name: ActName, arguments: JsonObject) -> None:
+    def _preview(self, name: ActName, arguments: dict[str, object]) -> None:
         now = self._app.keys, self._app.state.mode
         self._app.beside(self._previewed(name, arguments, now), "previews", exclusive=True)
 
-    async def _previewed(self, name: ActName, arguments: JsonObject, asked: tuple[int, str]) -> None:
+    async def _previewed(self, name: ActName, arguments: dict[str, object], asked: tuple[int, str]) -> None:
         """Do exactly what was agreed to; where it has become something else meanwhile, ask again."""
         while sure := await self.agreed(name, arguments, asked):
             if not isinstance(await self.act(name, sure), Changed):
                 return
             asked = self._app.keys, self._app.state.mode
 
-    async def agreed(self, name: ActName, arguments: JsonObject, asked: tuple[int, str]) -> JsonObject | None:
+    async def agreed(
+        self, name: ActName, arguments: dict[str, object], asked: tuple[int, str]
+    ) -> dict[str, object] | None:
         """Show what an act would do, unless the person went on since they asked: what a yes means as arguments.
 
         None where it is not to be done, an empty record where it would do nothing.
@@ -70,7 +73,7 @@ class UndoActions:
             if name == "revert" and (refused := await self._taken_back_otherwise(app.state.cursor)):
                 app.notify_person(refused)
                 return None
-            shown = await app.backend.call(Perform(name, {**given, "dry_run": True}))
+            shown = await app.backend.act(name, {**given, "dry_run": True})
         except WorkspaceError as error:
             app.notify_person(str(error))
             return None
@@ -92,12 +95,14 @@ class UndoActions:
         kind = await self._app.backend.study(lambda history: history.operation(cursor).kind)
         return AGAIN.get(kind, "")
 
-    async def act(self, name: ActName, arguments: JsonObject, session: str | None = None) -> WorkspaceError | None:
+    async def act(
+        self, name: ActName, arguments: dict[str, object], session: str | None = None
+    ) -> WorkspaceError | None:
         """Carry out an act, of a session, and say what it did; the error where it did nothing."""
         app = self._app
         given = {**arguments, "as": session or app.state.session or "cli"}
         try:
-            done = await app.backend.call(Perform(name, given))
+            done = await app.backend.act(name, given)
         except WorkspaceError as error:
             app.notify_person(str(error))
             return error
@@ -111,7 +116,7 @@ class UndoActions:
         return None
 
 
-def _title(name: str, shown: JsonObject) -> str:
+def _title(name: ActName, shown: ActAnswer) -> str:
     """What a preview is of: the act, and by whom what it takes back was done."""
     word = PREVIEWS[name]
     if name == "restore":

@@ -7,20 +7,27 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict, Unpack
 
 import click
 
 from workspace.times import when
 from workspace.visible import visible
 
-Style = dict[str, Any]
-"""Arguments of click.style."""
+
+class Style(TypedDict, total=False):
+    """How a part of a line is drawn; see click."""
+
+    fg: str
+    bold: bool
+    dim: bool
+
+
 ACCENT: Style = {"fg": "cyan"}
 """What stands out in a line: a document's version, an operation."""
 
 
-def say(text: str = "", *, lines: bool = False, **style: Any) -> None:
+def say(text: str = "", *, lines: bool = False, **style: Unpack[Style]) -> None:
     """A line for a person (``lines``: several), drawn as text whatever it holds."""
     click.secho(visible(text, lines=lines), **style)
 

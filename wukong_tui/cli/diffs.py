@@ -11,7 +11,7 @@ from workspace.amounts import size
 from workspace.operations.addresses import Address
 from workspace.store.lines import count, is_binary, unified
 from workspace.visible import visible
-from wukong_tui.cli.common import columns, say
+from wukong_tui.cli.common import Style, columns, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def print_pair(pair: Pair) -> None:
         if sign == "@":
             say(f"@@ line {old_line} → {new_line}", dim=True)
             continue
-        style = {"+": {"fg": "green"}, "-": {"fg": "red"}}.get(sign, {})
+        style: Style = {"fg": "green"} if sign == "+" else {"fg": "red"} if sign == "-" else {}
         columns((sign + visible(text.removesuffix(b"\n"), tab="    "), style))
         if not text.endswith(b"\n"):
             say("\\ no line end", dim=True)

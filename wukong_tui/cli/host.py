@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from runtime import protocol
-from runtime.protocol import JsonObject
 from workspace.amounts import plural
 from wukong_tui.cli.common import emit, json_option, say, stamp
 from wukong_tui.cli.place import Place
+
+if TYPE_CHECKING:
+    from runtime.host.answers import StatusAnswer, WatchingAnswer
 
 
 @click.group()
@@ -44,7 +48,7 @@ def status(place: Place, as_json: bool) -> None:
         say(how_watched(found), dim=True)
 
 
-def how_watched(found: JsonObject) -> str:
+def how_watched(found: WatchingAnswer) -> str:
     """How a host sees what others change in the folder, as a sentence."""
     why = found.get("why", "")
     if found.get("watching") == "live":
@@ -54,9 +58,9 @@ def how_watched(found: JsonObject) -> str:
     return f"Outside edits are seen only by a scan: {why}."
 
 
-def _others(found: JsonObject) -> int:
+def _others(found: StatusAnswer) -> int:
     """The clients of a host beside the one that asks."""
-    return max(0, int(found["clients"]) - 1)
+    return max(0, found["clients"] - 1)
 
 
 @host.command()

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from runtime.protocol import ActName, JsonObject
+from runtime.protocol import ActName
 from workspace.errors import NotFound, WorkspaceError
 from workspace.store.location import FILE, existing_folder, find_root, is_network, store_of
 
 if TYPE_CHECKING:
+    from runtime.host.answers import ActAnswer
+    from runtime.protocol import ActName
     from workspace import History, Workspace
     from workspace.operations.addresses import Address
 
@@ -81,7 +83,7 @@ class Place:
         return resolve(history, text, here=existing_folder(self.directory))
 
     @contextmanager
-    def acting(self, *, begin: bool = False) -> Iterator[Callable[..., JsonObject]]:
+    def acting(self, *, begin: bool = False) -> Iterator[Callable[..., ActAnswer]]:
         """What carries out acts, see runtime.acts: the host that is at work here, else we ourselves.
 
         With ``begin`` a history is begun where there is none. A host that only waits to be
@@ -94,8 +96,8 @@ class Place:
             from runtime import protocol
             from runtime.host import connect
 
-            def ask(name: ActName, **arguments: object) -> JsonObject:
-                answer: JsonObject = connect.call(
+            def ask(name: ActName, **arguments: object) -> ActAnswer:
+                answer: ActAnswer = connect.call(
                     root, protocol.Perform(name, {**here, **arguments}), self.store, start=False
                 )
                 return answer
@@ -105,7 +107,7 @@ class Place:
         with self.starting() if begin else self.writing() as work:
             from runtime.host.acts import perform
 
-            yield lambda name, **arguments: perform(work, name, {**here, **arguments}, person())
+            yield lambda name, **arguments: cast("ActAnswer", perform(work, name, {**here, **arguments}, person()))
 
     def host_at_work(self, *, alone: bool = False) -> Path | None:
         """The workspace, if a host is at work there; one that only waits leaves.

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from runtime.protocol import JsonObject
 from workspace import WorkspaceError
 from workspace.amounts import lines_of, plural
 from workspace.visible import visible
 from wukong_tui.cli.common import ACCENT, columns, emit, note, say
 
+if TYPE_CHECKING:
+    from runtime.host.answers import ActAnswer, TouchAnswer
+
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 preview_option = click.option("--dry-run", "-n", is_flag=True, help="Only say what it would do.")
 
-Record = JsonObject
 SHOWN = 40
 """Documents listed at most, where an act touches very many."""
 
 
-def agreed(preview: Record, dry_run: bool, yes: bool, as_json: bool, question: str) -> bool:
+def agreed(preview: ActAnswer, dry_run: bool, yes: bool, as_json: bool, question: str) -> bool:
     """Show a preview; whether to go on. Conflicts end it, with status 1."""
     touches, conflicts = preview["touched"], preview["conflicts"]
     if conflicts:
@@ -48,26 +50,26 @@ def agreed(preview: Record, dry_run: bool, yes: bool, as_json: bool, question: s
     raise WorkspaceError("Nothing was done.")
 
 
-def _without_path(touch: Record) -> Record:
-    return {key: touch[key] for key in ("to", "change", "added", "removed")}
+def _without_path(touch: TouchAnswer) -> dict[str, object]:
+    return {key: value for key, value in touch.items() if key in ("to", "change", "added", "removed")}
 
 
 def confirmed(question: str, *, default: bool) -> bool:
     return click.confirm(visible(question), default=default, err=True)
 
 
-def print_outside(preview: Record) -> None:
+def print_outside(preview: ActAnswer) -> None:
     """What no version holds and comes back from the kept files, and what of it does not."""
     for row in preview.get("outside", ())[:SHOWN]:
         say(f"  {row['path']}  {UNDOES[row['change']]} ({row['reason']})")
-    for row in preview.get("stuck", ())[:SHOWN]:
-        say(f"  {row['path']}  not taken back: {row['reason']}", fg="yellow")
+    for stuck in preview.get("stuck", ())[:SHOWN]:
+        say(f"  {stuck['path']}  not taken back: {stuck['reason']}", fg="yellow")
 
 
 UNDOES = {"created": "goes away", "edited": "comes back as it was", "deleted": "comes back"}
 
 
-def print_touches(preview: Record) -> None:
+def print_touches(preview: ActAnswer) -> None:
     for touch in preview["touched"][:SHOWN]:
         to = f" → {touch['to']}" if touch["to"] != touch["path"] else ""
         counts = lines_of(touch["added"], touch["removed"])
@@ -80,9 +82,9 @@ def say_rest(rows: Sequence[object]) -> None:
         say(f"  … and {len(rows) - SHOWN:,} more")
 
 
-def say_done(done: Record, verb: str, as_json: bool) -> None:
+def say_done(done: ActAnswer, verb: str, as_json: bool) -> None:
     if as_json:
-        emit({key: done[key] for key in ("operation", "versions")})
+        emit({"operation": done["operation"], "versions": done["versions"]})
     elif done["operation"] is not None:
         count = plural(len(done["versions"]), "document")
         say(f"{verb} {count} as op:{done['operation']}; `wukong undo` takes it back.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,10 @@ from workspace.operations.workspace import check_not_too_wide
 from wukong_tui.cli.common import ACCENT, columns, emit, json_option, note, say
 from wukong_tui.cli.coverage import print_coverage
 from wukong_tui.cli.place import Place
-from wukong_tui.cli.preview import SHOWN, Record, confirmed, say_rest
+from wukong_tui.cli.preview import SHOWN, confirmed, say_rest
+
+if TYPE_CHECKING:
+    from runtime.host.answers import ActAnswer, MadeAnswer
 
 
 @click.command(short_help="Record what changed on disk.")
@@ -53,14 +57,15 @@ def scan(
             kept=kept * 1024 * 1024 if kept else None, caches=caches, no_caches=no_caches, consent=yes,
         )  # fmt: skip
     if as_json:
-        emit({key: found[key] for key in ("operation", "files", "bytes", "versions", "seen", "skipped")})
+        keys = ("operation", "files", "bytes", "versions", "seen", "skipped")
+        emit({key: value for key, value in found.items() if key in keys})
     else:
         _say_scanned(found)
     for conflict in found["conflicts"]:
         note(f"{conflict['path']}: {conflict['reason']}; what is on disk was kept.")
 
 
-def _say_scanned(found: Record) -> None:
+def _say_scanned(found: ActAnswer) -> None:
     versions = found["versions"]
     if begun := found["begun"]:
         say(f"Recorded {plural(found['files'], 'file')}, {size(found['bytes'])}, of {begun['root']}.")
@@ -80,7 +85,7 @@ def _say_scanned(found: Record) -> None:
             say(f"`wukong undo` takes back all of it, as op:{found['operation']}.", dim=True)
 
 
-def _say_versions(versions: Sequence[Record]) -> None:
+def _say_versions(versions: Sequence[MadeAnswer]) -> None:
     for version in versions[:SHOWN]:
         counts = lines_of(version["added"], version["removed"])
         columns((f"  {version['change']:7}", ACCENT), f"{version['document']}@{version['version']}  {counts}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import TypedDict
 
 import click
 
-from runtime.protocol import JsonObject
 from runtime.usage import meter
 from workspace import History
 from workspace.amounts import date_and_time, plural
@@ -15,6 +15,21 @@ from workspace.entries import SessionEntry
 from workspace.kinds import Kind
 from wukong_tui.cli.common import ACCENT, cell, columns, emit, json_option, say, stamp
 from wukong_tui.cli.place import Place
+
+
+class SessionRow(TypedDict):
+    """One session of ``sessions --json``."""
+
+    session: str
+    model: str
+    mode: str | None
+    prompts: int
+    title: str | None
+    started: str | None
+    last: str
+    outcome: str | None
+    fork: dict[str, object] | None
+    tokens: dict[str, int | float]
 
 
 @click.command(short_help="The conversations of this workspace.")
@@ -40,7 +55,7 @@ def sessions(place: Place, as_json: bool) -> None:
             say("No sessions yet: `wukong run PROMPT` begins one.")
 
 
-def _session_row(history: History, id_: int) -> JsonObject:
+def _session_row(history: History, id_: int) -> SessionRow:
     journal = history.store.journal
     operation = journal.operation(id_)
     begun = SessionEntry.of(operation)
@@ -56,7 +71,7 @@ def _session_row(history: History, id_: int) -> JsonObject:
         "prompts": len(prompts),
         "title": first,
         "started": stamp(operation.started),
-        "last": stamp(newest.ended or newest.started),
+        "last": stamp(newest.ended or newest.started) or "",
         "outcome": newest.outcome if prompts else None,
         "fork": asdict(begun.fork) if begun.fork else None,
         "tokens": total.record(),

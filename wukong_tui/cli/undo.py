@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from wukong_tui.cli.common import emit, json_option, say
 from wukong_tui.cli.place import Place
-from wukong_tui.cli.preview import Record, agreed, preview_option, print_outside, print_touches
+from wukong_tui.cli.preview import agreed, preview_option, print_outside, print_touches
+
+if TYPE_CHECKING:
+    from runtime.host.answers import ActAnswer
 
 
 @click.command(short_help="Take back the newest act.")
@@ -35,7 +39,12 @@ def redo(place: Place, session: str | None, dry_run: bool, as_json: bool) -> Non
 
 
 def _undo_or_redo(
-    do: Callable[..., Record], verb: str, target: str | None, session: str | None, dry_run: bool, as_json: bool
+    do: Callable[..., ActAnswer],
+    verb: Literal["undo", "redo"],
+    target: str | None,
+    session: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     preview = do(verb, target=target, session=session, dry_run=True)
     if dry_run or preview["conflicts"]:
@@ -43,7 +52,7 @@ def _undo_or_redo(
         return
     done = do(verb, target=preview["target"], session=session)
     if as_json:
-        emit({key: done[key] for key in ("operation", "target", "versions")})
+        emit({"operation": done["operation"], "target": done["target"], "versions": done["versions"]})
         return
     print_touches(preview)
     print_outside(preview)

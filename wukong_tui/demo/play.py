@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import TypedDict
 
 from runtime import protocol
 from runtime.host.client import Client
-from runtime.protocol import JsonObject
 from runtime.usage import meter
 from workspace import History, WorkspaceError
 from workspace.entries import CapabilityEntry
@@ -42,7 +42,30 @@ async def play(demo: Demo) -> int:
                 await asyncio.shield(client.call(protocol.Stop()))
 
 
-def result(demo: Demo) -> JsonObject:
+class DemoResult(TypedDict):
+    """What a demo has come to; see docs/json.md."""
+
+    workspace: str
+    store: str
+    session: str
+    prompt: int
+    outcome: str
+    bottles: int
+    fire_lane: int
+    operations: int
+    versions: int
+    documents: int
+    failed_attempts: int
+    lessons: int
+    tokens: dict[str, int | float]
+    effective: dict[str, int | float]
+    wasted: dict[str, int | float]
+    unjudged: dict[str, int | float]
+    one_call_each: int
+    sandbox: bool
+
+
+def result(demo: Demo) -> DemoResult:
     """What a demo has come to, as `wukong demo --headless --json` writes it; see docs/json.md."""
     with History.open(demo.root, store=demo.store) as history:
         session = demo.session(history)
@@ -76,7 +99,7 @@ def result(demo: Demo) -> JsonObject:
         }
 
 
-def succeeded(record: JsonObject) -> bool:
+def succeeded(record: DemoResult) -> bool:
     """Whether a demo ended as it should: all bottles on the floor, none of them in the fire lane."""
     return bool(record["outcome"] == Outcome.DONE and record["bottles"] == BOTTLES and record["fire_lane"] == 0)
 

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from runtime.protocol import Advanced, Attach, Command, Delta, Event, JsonObject
+from runtime.protocol import ActName, Advanced, Attach, Command, Delta, Event, Perform
 from workspace.errors import NotFound, WorkspaceError
 
 if TYPE_CHECKING:
+    from runtime.host.answers import ActAnswer, AttachAnswer
     from runtime.host.client import Client
     from workspace import History
     from workspace.operations.aio import Reader
@@ -35,7 +36,7 @@ class Backend:
         store: Path | None,
         told: Callable[[Event], None],
         *,
-        attached: Callable[[JsonObject], None] = lambda _: None,
+        attached: Callable[[AttachAnswer], None] = lambda _: None,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
         self.root = root
@@ -87,7 +88,11 @@ class Backend:
         """Run a query that may take longer than a frame, beside those for frames."""
         return await self._readers[1].call(query)
 
-    async def call(self, command: Command) -> Any:
+    async def act(self, name: ActName, arguments: dict[str, object]) -> ActAnswer:
+        """Have the host carry out an act. Raises WorkspaceError."""
+        return cast("ActAnswer", await self.call(Perform(name, arguments)))
+
+    async def call(self, command: Command) -> object:
         """Give the host a command, starting one where none runs. Raises WorkspaceError."""
         await self.connect(start=True)
         assert self._client is not None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from runtime.protocol import JsonObject
 from widgets.dialog import CALM, TOO_EARLY, Dialog
 from widgets.paint import Ink, Line, Span, clip, pad
 from widgets.panel import paragraphs
+
+if TYPE_CHECKING:
+    from runtime.host.answers import ConflictAnswer, TouchAnswer
 
 WORDS: Mapping[str, tuple[str, str, str, str]] = {
     "edit": ("±", "edit", "edited", "text"),
@@ -30,8 +33,8 @@ class PreviewScreen(Dialog[bool]):
     def __init__(
         self,
         title: str,
-        touched: Sequence[JsonObject],
-        conflicts: Sequence[JsonObject] = (),
+        touched: Sequence[TouchAnswer],
+        conflicts: Sequence[ConflictAnswer] = (),
         uncertain: Sequence[str] = (),
         *,
         note: str = "",
@@ -120,7 +123,7 @@ class PreviewScreen(Dialog[bool]):
         return False
 
 
-def totals(touched: Sequence[JsonObject]) -> str:
+def totals(touched: Sequence[TouchAnswer]) -> str:
     """``3 documents: 2 edited, 1 deleted; +12 −3``, with ``?`` where a count of lines is not known."""
     counts = Counter(touch["change"] for touch in touched)
     words = ", ".join(f"{counts[change]:,} {WORDS[change][2]}" for change in WORDS if counts[change])
@@ -131,7 +134,7 @@ def totals(touched: Sequence[JsonObject]) -> str:
 
 
 def _row(
-    touch: JsonObject, count: tuple[str, str], columns: tuple[int, int], width: int, *, unsure: bool
+    touch: TouchAnswer, count: tuple[str, str], columns: tuple[int, int], width: int, *, unsure: bool
 ) -> list[Span]:
     sign, verb, _, style = WORDS.get(touch["change"], ("·", touch["change"], "", "text"))
     room = max(8, width - 2 - 12 - 2 - sum(columns) - 1 - 2)
@@ -146,7 +149,7 @@ def _row(
     ]
 
 
-def _counts(touch: JsonObject) -> tuple[str, str]:
+def _counts(touch: TouchAnswer) -> tuple[str, str]:
     """Lines added and removed; nothing for none, ``?`` where it is not known."""
     if touch["added"] is None or touch["removed"] is None:
         return "?", "?"
