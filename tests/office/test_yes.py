@@ -81,7 +81,7 @@ async def test_an_enter_at_once_takes_nothing_back(story: Story) -> None:
         screen._calm = 60
         await press(pilot, "enter", "enter")
         assert app.screen is screen
-        assert "typed as this opened" in app.text
+        assert "typed while this was opening" in app.text
         await press(pilot, "escape")
         assert story.work.cursor == before
 
@@ -92,7 +92,7 @@ async def test_who_goes_on_before_the_preview_is_there_gets_none(story: Story, k
         app = seat(pilot)
         await press(pilot, "ctrl+t")
         send(pilot, "U", *keys)
-        await until(pilot, lambda: "Undo was not asked about" in app.state.notice)
+        await until(pilot, lambda: "Undo was dropped because" in app.state.notice)
         await rest(pilot)
         assert len(app.screen_stack) == 1
 

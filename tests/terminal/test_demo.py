@@ -173,7 +173,7 @@ def test_the_demo_plays_on_a_terminal_and_taking_back_loses_nothing(fresh: Calla
         assert (demo.root / "floor.txt").read_bytes() == full
         with History.open(demo.root) as history:
             assert len(list(history.history("floor.txt"))) > booked, "taking back adds versions"
-        terminal.type("ctrl+t", b"And now?\r").until("has said all it can").until("> And now?")
+        terminal.type("ctrl+t", b"And now?\r").until("has no more replies").until("> And now?")
         assert TURN in terminal.text
         assert terminal.leave() == 0
 
@@ -211,7 +211,7 @@ def hold_left(terminal: Terminal, demo: Demo) -> None:
 def test_space_holds_the_demo_while_it_plays_and_goes_on(fresh: Callable[..., Demo]) -> None:
     demo = fresh()
     with Terminal(open_fresh(demo), cwd=demo.root, size=(80, 24)) as terminal:
-        terminal.until("3 Book, attempt 1").type("space").until("Held between two operations").settle(0.4)
+        terminal.until("3 Book, attempt 1").type("space").until("Paused between two operations").settle(0.4)
         with History.open(demo.root) as history:
             held = history.cursor
             terminal.type("esc").settle(0.4)
