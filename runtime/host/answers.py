@@ -99,6 +99,10 @@ class ActAnswer(TypedDict, total=False):
     seen: list[SeenAnswer]
     skipped: list[SkippedAnswer]
     begun: BegunAnswer | None
+    branch: str
+    parent: str
+    fork: int
+    folder: str
 
 
 class SessionAnswer(TypedDict):
