@@ -46,7 +46,7 @@ async def test_the_moment_that_is_shown_is_the_moment_that_is_restored(story: St
         await asked(pilot, "R")
         assert f"documents as they were at entry {begun}" in app.text
         await agree(pilot)
-        await until(pilot, lambda: "U takes it back" in app.state.notice)
+        await until(pilot, lambda: "U undoes it" in app.state.notice)
         assert {path: version.state for path, version in story.work.tree().items()} == was
         await asked(pilot, "U")
         assert f"restore entry {begun} · by ann" in app.text
@@ -116,7 +116,7 @@ async def test_a_prompt_that_edited_nothing_is_taken_out_and_the_next_undo_goes_
         await asked(pilot, "Y")
         assert "comes back into the conversation" in app.text
         await agree(pilot)
-        await until(pilot, lambda: "U takes it back" in app.state.notice)
+        await until(pilot, lambda: "U undoes it" in app.state.notice)
 
 
 async def test_revert_says_what_it_cannot_take_out(story: Story) -> None:

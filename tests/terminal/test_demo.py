@@ -162,7 +162,7 @@ def test_the_demo_plays_on_a_terminal_and_taking_back_loses_nothing(fresh: Calla
         here = cursor_of(terminal.rows[0])
         terminal.type("R").until("documents as they were").settle(0.6)
         assert (demo.root / "floor.txt").read_bytes() == full
-        terminal.type("enter").until("U takes it back")
+        terminal.type("enter").until("U undoes it")
         with History.open(demo.root) as history:
             then = history.find("floor.txt", cursor=here)
             assert then is not None
