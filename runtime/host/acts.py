@@ -45,7 +45,8 @@ def perform(work: Workspace, name: str, arguments: Arguments, actor: str) -> dic
     raised. ``expect``, as a dry run answered it, has them do exactly that; else Changed is
     raised. Raises WorkspaceError.
     """
-    root = arguments.get("root")
+    arguments = dict(arguments)
+    root = arguments.pop("root", None)
     if root is not None and Path(str(root)) != work.root:  # another working copy of the same history
         with work.at(Path(str(root))) as other:
             return perform(other, name, arguments, actor)
@@ -306,7 +307,7 @@ _TEXT = {"type": "string"}
 _SWITCH = {"type": "boolean"}
 _NAME = {"type": ["string", "integer"]}
 _MAYBE = {"type": ["string", "null"]}
-_COMMON: Mapping[str, Schema] = {"here": _TEXT, "root": _TEXT, "as": _TEXT}
+_COMMON: Mapping[str, Schema] = {"here": _TEXT, "as": _TEXT}
 _PLANNED: Mapping[str, Schema] = {**_COMMON, "dry_run": _SWITCH, "expect": _MAYBE, "consent": _SWITCH}
 
 

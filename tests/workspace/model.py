@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from workspace import History, Version, Workspace
-from workspace.records import to_path
+from workspace.records import MAIN, to_path
 
 Seen = tuple[int, bytes]
 """``st_mode`` (type and permissions) and bytes of a file, or the target of a link."""
@@ -105,9 +105,11 @@ class Watched(Workspace):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.step = self.points.step
-        self.store.db.execute("PRAGMA synchronous=OFF")
-        self._files.sync = lambda: None  # type: ignore[method-assign]
+        if self._owner:
+            self.step = self.points.step
+            self.store.db.execute("PRAGMA synchronous=OFF")
+        if self.copy is not None:
+            self._files.sync = lambda: None  # type: ignore[method-assign]
 
 
 def crash() -> None:
@@ -326,6 +328,11 @@ class Model:
     states: dict[tuple[int, int], tuple[str, int | None, bytes]] = field(default_factory=dict)
     versions: dict[tuple[int, int], Version] = field(default_factory=dict)
     heads: dict[int, Version] = field(default_factory=dict)
+    """Of the main branch."""
+    others: dict[int, dict[int, Version]] = field(default_factory=dict)
+    """Heads of other branches, by branch, from forks of what was newest then."""
+    other_trees: dict[tuple[int, int], Tree] = field(default_factory=dict)
+    """By branch and entry."""
     trees: dict[int, Tree] = field(default_factory=lambda: {0: {}})
     kinds: dict[int, str] = field(default_factory=dict)
     cursor: int = 0
@@ -336,15 +343,24 @@ class Model:
         new = work.store.versions.of_entries(self.cursor + 1, upto)
         at = 0
         for entry in range(self.cursor + 1, upto + 1):
-            self.kinds[entry] = work.store.journal.entry(entry).kind
+            recorded = work.store.journal.entry(entry)
+            self.kinds[entry] = recorded.kind
+            if recorded.kind == "branch" and recorded.detail["fork"] == entry - 1:
+                self.others[recorded.detail["branch"]] = dict(self.of(recorded.detail["parent"]))
             while at < len(new) and new[at].entry == entry:
                 self._take(work, new[at])
                 at += 1
             self.trees[entry] = self.tree()
+            self.other_trees |= {(branch, entry): self.tree(branch) for branch in self.others}
         self.cursor = upto
-        paths = [head.path for head in self.heads.values() if head.exists]
-        assert len(paths) == len(set(paths)), f"two documents at one path: {sorted(paths)}"
+        for heads in (self.heads, *self.others.values()):
+            paths = [head.path for head in heads.values() if head.exists]
+            assert len(paths) == len(set(paths)), f"two documents at one path: {sorted(paths)}"
         return new
+
+    def of(self, branch: int) -> dict[int, Version]:
+        """The heads of a branch."""
+        return self.heads if branch == MAIN else self.others.setdefault(branch, {})
 
     def _take(self, work: History, version: Version) -> None:
         document, number = version.document, version.number
@@ -354,12 +370,12 @@ class Model:
             assert parent is None or (document, parent) in self.states, "a parent does not exist"
         self.states[document, number] = (version.path, version.mode, work.content(version))
         self.versions[document, number] = version
-        self.heads[document] = version
+        self.of(version.branch)[document] = version
 
-    def tree(self) -> Tree:
+    def tree(self, branch: int = MAIN) -> Tree:
         return {
             head.path: (head.mode, self.states[head.document, head.number][2])
-            for head in self.heads.values()
+            for head in self.of(branch).values()
             if head.mode is not None
         }
 
@@ -378,9 +394,10 @@ class Model:
         """The tree at a cursor is what it was then."""
         versions = work.store.versions.tree(work.branch.id if branch is None else branch, cursor).values()
         found = {v.path: (v.mode, work.content(v)) for v in versions if v.exists}
-        assert found == self.trees[cursor], f"the tree at {cursor} changed"
+        known = self.trees[cursor] if branch in (None, MAIN) else self.other_trees[branch, cursor]
+        assert found == known, f"the tree at {cursor} changed"
 
-    def differing(self, root: Path) -> set[str]:
+    def differing(self, root: Path, branch: int = MAIN) -> set[str]:
         """Paths whose file is not what their head says."""
-        disk, tree = snapshot(root), self.tree()
+        disk, tree = snapshot(root), self.tree(branch)
         return {path for path in disk.keys() | tree.keys() if disk.get(path) != tree.get(path)}
