@@ -21,8 +21,6 @@ JsonObject = dict[str, Any]
 """A JSON object that crosses the socket, in an answer or as arguments of an act."""
 ActName = Literal["scan", "restore", "revert", "undo", "redo", "apply", "drop"]
 """What a person can have done to the documents."""
-INSIDE = "/workspace"
-"""Where the workspace appears in the sandbox unless somebody says otherwise."""
 
 # -- commands
 
@@ -48,10 +46,14 @@ class Open:
     max_tokens: int | None = None
     max_cost: int | None = None
     """1e-9 USD."""
-    inside: str = INSIDE
-    """Where the workspace appears in the sandbox."""
+    inside: str = ""
+    """Where the workspace appears in the sandbox; at its own path where nothing is said."""
     scope: Literal["internal", "external"] = "internal"
     """Where the conversation takes place: in an external one a person is asked about whatever changes something."""
+    overlay: bool | None = None
+    """Whether commands run on an overlay, where that works (by default), or in the workspace itself."""
+    secrets: bool | None = None
+    """Whether commands on an overlay see files that likely hold secrets (by default not)."""
 
 
 @dataclass(frozen=True, slots=True)

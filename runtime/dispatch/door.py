@@ -26,7 +26,7 @@ from runtime.tools.capability import (
 from runtime.tools.registry import Registry
 from runtime.waiting import to_the_end
 from workspace import Act, Conflicted, Workspace, WorkspaceError
-from workspace.entries import CapabilityEntry
+from workspace.entries import Attribution, CapabilityEntry
 from workspace.kinds import Kind, Outcome
 
 _log = logger("dispatch")
@@ -238,6 +238,7 @@ def end(work: Workspace, part: Act, result: Result) -> Result:
             told = replace(result, text=text, whole=result.text.encode("utf-8", "replace"))
     if told.whole is not None:
         work.record(replace(part, detail=CapabilityEntry(whole=True).detail()), payload=told.whole)
-    detail = CapabilityEntry(error=result.error or "").detail()
+    sure: Attribution = "joint" if result.together else "certain"
+    detail = CapabilityEntry(error=result.error or "", attribution=sure, together=result.together).detail()
     work.end(part.operation, told.outcome, payload=told.text.encode("utf-8", "replace"), detail=detail)
     return replace(told, whole=None)

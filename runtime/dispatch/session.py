@@ -117,6 +117,10 @@ class Session:
     """Passed before every model call, call of a reply and group of calls of a program; closed, it holds them."""
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
     """How an agent waits before it asks again."""
+    on_overlay: bool = True
+    """Whether commands run on an overlay of the workspace, where that works; else in the workspace itself."""
+    secrets: bool = False
+    """Whether commands on an overlay see files that likely hold secrets."""
 
     @property
     def busy(self) -> bool:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from runtime.dispatch.door import Invocation, Plain
 from runtime.execution import sandbox
+from runtime.execution.overlay import SessionOverlay
 from runtime.execution.sandbox import Limits, Ran, SandboxError
 from runtime.execution.scratch import temporary
+from runtime.execution.workplace import Workplace
 from runtime.tools.capability import Refused, Result, shorten
 from runtime.waiting import to_the_end
 from workspace import Version
@@ -23,21 +25,78 @@ LONGEST = 3600.0
 class RunCommand(Plain):
     """Executes ``run``: a shell command in the sandbox."""
 
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+
     async def prepare(self, invocation: Invocation) -> None:
-        invocation.act = invocation.act.saying(CapabilityEntry(attribution="probable"))
-        await surround(invocation)
+        await prepare(invocation, self._workplace)
 
     async def execute(self, invocation: Invocation) -> Result:
         session, arguments = invocation.session, invocation.arguments
         limits = Limits(seconds=min(float(arguments.get("seconds", COMMAND_SECONDS)), LONGEST))
+        words = ["bash", "-c", arguments["command"]]
 
         async def run(scratch: Path) -> Ran:
             return await sandbox.run(
-                ["bash", "-c", arguments["command"]], workspace=session.host.root, inside=session.inside,
-                scratch=scratch, limits=limits, hidden=[session.host.store], aside=scratch.with_name("output"),
+                words, workspace=session.host.root, inside=session.inside, scratch=scratch,
+                limits=limits, hidden=[session.host.store], aside=scratch.with_name("output"),
             )  # fmt: skip
 
+        async def run_apart(overlay: SessionOverlay, aside: Path) -> Ran:
+            return await overlay.run(invocation.operation, words, limits=limits, aside=aside)
+
+        overlay = await self._workplace.overlay()
+        if overlay is not None:
+            return await recorded_apart(invocation, self._workplace, overlay, run_apart)
         return await recorded(invocation, run)
+
+
+async def prepare(invocation: Invocation, workplace: Workplace) -> None:
+    """See that a sandbox works, and say how sure it is whose the changes are. Raises Refused."""
+    sure = await workplace.overlay() is not None
+    invocation.act = invocation.act.saying(CapabilityEntry(attribution="certain" if sure else "probable"))
+    if sure:
+        await workplace.ready()
+    else:
+        await surround(invocation)
+
+
+async def recorded_apart(
+    invocation: Invocation,
+    workplace: Workplace,
+    overlay: SessionOverlay,
+    execute: Callable[[SessionOverlay, Path], Awaitable[Ran]],
+    note: Callable[[], str] = str,
+) -> Result:
+    """Execute on an overlay, and end the invocation with its change set laid in.
+
+    ``execute`` gets a place for long output; ``note`` is added to what is told. Interrupted,
+    what it had changed is laid in all the same.
+    """
+
+    async def finish(outcome: Outcome, text: str, whole: bytes | None = None, status: int | None = None) -> Result:
+        try:
+            said, together = await workplace.settled(invocation)
+        except asyncio.CancelledError:
+            outcome, said = Outcome.INTERRUPTED, "\n[interrupted by a person; see `wukong pending`]"
+            await invocation.end(lambda work: Result(text + said, outcome, status, whole), alone=False)
+            raise
+        return await invocation.end(
+            lambda work: Result(text + said, outcome, status, whole, together=together), alone=False
+        )
+
+    try:
+        async with temporary() as folder:
+            ran = await execute(overlay, folder / "output")
+            text, whole = _output(ran)
+            text += note()
+    except SandboxError as error:
+        said = str(error)
+        return await invocation.end(lambda work: Result(said, Outcome.REFUSED), alone=False)
+    except asyncio.CancelledError:
+        await to_the_end(finish(Outcome.INTERRUPTED, "Interrupted by a person."))
+        raise
+    return await finish(Outcome.DONE if ran.status == 0 else Outcome.FAILED, text, whole, ran.status)
 
 
 async def surround(invocation: Invocation, *, boxed: bool = True) -> None:

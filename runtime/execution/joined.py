@@ -111,12 +111,17 @@ class Joined:
     ``living`` tells whether processes live on; ``close`` ends all of them.
     """
 
-    def __init__(self, view: View, limits: Limits, folder: Path) -> None:
+    def __init__(
+        self, view: View, limits: Limits, folder: Path, check: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """``check`` is asked beside the limits, again and again: what else is broken, if anything."""
         self._view = view
         self._limits = limits
         self._folder = folder
+        self._others = check
         self._stack = contextlib.ExitStack()
         self._box: Process | None = None
+        self._inside = -1
         self._holder = 0
         self._left: dict[int, bytes] = {}
         self._commands: dict[int, _Command] = {}
@@ -126,8 +131,6 @@ class Joined:
         self._gone = asyncio.Event()
         self.ended = False
         """Whether the sandbox is gone."""
-        self.on_check: Callable[[], str | None] | None = None
-        """Looked at beside the limits: a limit of somebody else's that is broken."""
 
     async def open(self) -> None:
         """Make the sandbox. Raises SandboxError."""
@@ -142,6 +145,10 @@ class Joined:
                 line, passed = await to_the_end(asyncio.to_thread(command, self._view, first, stack))
                 self._box = Process(line, passed, self._limits, Output(0), hold=True)
                 await self._box.open()
+                # Before anything runs that could have the path lead elsewhere.
+                path = f"/proc/{self._box.pid}/root{self._view.inside}"
+                self._inside = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                self._stack.callback(os.close, self._inside)
             except BaseException:
                 await to_the_end(self.close())
                 raise
@@ -197,9 +204,9 @@ class Joined:
         return next(self.processes(), None) is not None
 
     @property
-    def root(self) -> Path | None:
-        """The root of what is seen inside, as a path outside; None where nothing lives."""
-        return None if self.ended or self._box is None else Path(f"/proc/{self._box.pid}/root")
+    def workspace(self) -> Path | None:
+        """The workspace as it is seen inside, as a path for this process; None where nothing lives."""
+        return None if self.ended or self._inside < 0 else Path(f"/proc/self/fd/{self._inside}")
 
     async def close(self) -> None:
         """End every process and wait until they are gone. Raises SandboxError where they cannot be ended."""
@@ -218,6 +225,7 @@ class Joined:
                 drain.cancel()
             await asyncio.gather(*self._drains, return_exceptions=True)
             self._drains.clear()
+            self._inside = -1
             self._stack.close()
 
     # -- inside
@@ -312,7 +320,7 @@ class Joined:
                 mine.missed += found is None or found[0] in b"ZX"
                 if mine.missed > 1:
                     mine.ended.set_result(128 + signal.SIGKILL)
-        return self.on_check() if self.on_check is not None else None
+        return self._others()
 
     async def _outlast(self) -> None:
         """Notice the end of the sandbox, whoever ended it."""

@@ -176,7 +176,7 @@ class View:
         inside = self.inside
         if not inside.startswith("/") or os.path.normpath(inside) != inside or "\0" in inside:
             raise SandboxError(f"{inside!r} is no absolute path at which to show the workspace.")
-        if inside in _TAKEN or any(inside.startswith(f"{t}/") for t in _TAKEN if t not in ("/", "/tmp")):
+        if not can_be_shown_at(inside):
             raise SandboxError(f"The workspace cannot be shown at {inside}, where the system is.")
         parts = self.directory.split("/")
         if self.directory.startswith("/") or ".." in parts or "\0" in self.directory:
@@ -210,6 +210,11 @@ class View:
         private = [Path.home().resolve() / name for name in _PRIVATE] + self._histories()
         trees = [*_python(), *_node()]
         return [tree for tree in dict.fromkeys(trees) if not _reveals(tree, private)]
+
+
+def can_be_shown_at(inside: str) -> bool:
+    """Whether a workspace can appear at an absolute path of a sandbox, which is not where the system is."""
+    return inside not in _TAKEN and not any(inside.startswith(f"{t}/") for t in _TAKEN if t not in ("/", "/tmp"))
 
 
 def _guarded(workspace: Path) -> list[str]:

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import re
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runtime.execution import bubblewrap, scratch
+from runtime.execution import quota, scratch
 from runtime.execution.joined import PLACE, Joined, check
 from runtime.execution.limits import Limits
 from runtime.execution.mounts import Layers, SandboxError, View
 from runtime.execution.output import Output
 from runtime.execution.process import LATE
-from runtime.execution.sandbox import Ran
-from runtime.protocol import JsonObject
+from runtime.execution.quota import Quota
+from runtime.execution.sandbox import Ran, sized
+from runtime.execution.through import show
 from runtime.waiting import to_the_end
+from workspace.working_copy import waiting
 from workspace.working_copy.changeset import Upper
+from workspace.working_copy.files import Stamp
 
-FOLDER = "overlays"
-SETS = "sets"
-"""Where change sets wait that their commands have left."""
-OWNER = "owner.json"
+_GRACE = 5
+"""Hundredths of a second after which a process that a command left is taken to live on."""
 _OCTAL = re.compile(rb"\\([0-7]{3})")
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What a mount begins with: the newest entry of the journal, and the paths that are to be out of sight."""
+
+    entry: int = 0
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,21 @@ class Ground:
     inside: str
     histories: Sequence[Path] = ()
     same_filesystem: bool = True
+    quota: int = quota.DEFAULT
+    """Bytes that a session may write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What was changed since the last one: its upper folder, and whose it is.
+
+    ``seen`` are the stamps of what was taken from it before, None where nothing was. The
+    operations in ``together`` ran, or left processes, meanwhile: any of them may have done it.
+    """
+
+    upper: Upper
+    seen: dict[str, Stamp] | None
+    together: tuple[int, ...]
 
 
 class SessionOverlay:
@@ -55,10 +76,12 @@ class SessionOverlay:
     hands it out. ``close`` ends everything.
     """
 
-    def __init__(self, session: str, ground: Ground) -> None:
+    def __init__(self, session: str, ground: Ground, now: Callable[[], Awaitable[Now]]) -> None:
+        """``now`` is asked before each mount."""
         self.session = session
         self._ground = ground
-        self._folder = ground.store / FOLDER / session
+        self._now = now
+        self._folder = ground.store / waiting.FOLDER / session
         self._numbers = 0
         self._mount: Joined | None = None
         self._lock = asyncio.Lock()
@@ -66,6 +89,9 @@ class SessionOverlay:
         self._together: set[int] = set()
         self._leavers: dict[int, frozenset[tuple[int, bytes]]] = {}
         self._upper: Upper | None = None
+        self._quota: Quota | None = None
+        self._seen: dict[str, Stamp] = {}
+        self._shown: dict[str, Stamp] = {}
 
     # -- commands
 
@@ -74,21 +100,18 @@ class SessionOverlay:
         operation: int,
         argv: Sequence[str],
         *,
-        entry: int = 0,
         limits: Limits = Limits(),
         environment: Mapping[str, str] = {},
         files: Mapping[str, bytes] = {},
-        hidden: frozenset[str] = frozenset(),
         on_output: Callable[[bytes], None] | None = None,
         aside: Path | None = None,
         number: int | None = None,
     ) -> Ran:
         """Execute a command on the overlay. When this returns it has ended; processes that it left may live on.
 
-        ``entry`` is the newest of the journal; ``files``, name to content, appear in the
-        folder ``place(number)``. ``hidden`` paths are out of sight, unless the mount is
-        already there. The rest is as in ``sandbox.run``. Raises SandboxError where nothing
-        was executed. Cancelling ends the command.
+        ``files``, name to content, appear in the folder ``place(number)``, executable. The
+        rest is as in ``sandbox.run``. Raises SandboxError where nothing was executed.
+        Cancelling ends the command.
         """
         check(argv, environment)
         number = self.number() if number is None else number
@@ -96,7 +119,7 @@ class SessionOverlay:
         control = self._folder / "control" / str(number)
         await to_the_end(asyncio.to_thread(_prepare, control, files))
         try:
-            mount = await self._joined(operation, number, entry, limits, hidden)
+            mount = await self._joined(operation, number, limits)
             before = frozenset(mount.processes())
             started = time.monotonic()
             try:
@@ -133,29 +156,49 @@ class SessionOverlay:
         """The operations that ran, or left processes, since changes were last handed out: they share what changed."""
         return tuple(sorted(self._together | self._leavers.keys()))
 
+    def search_path(self, number: int) -> str:
+        """PATH for a command whose own folder holds programs."""
+        ground = self._ground
+        return os.pathsep.join([self.place(number)[1], *View(ground.workspace, ground.inside).search_path()])
+
     def inside_root(self) -> Path | None:
         """The workspace as it is seen inside, as a path that the host can write through; None where nothing lives."""
-        root = None if self._mount is None else self._mount.root
-        return None if root is None else root / self._ground.inside.lstrip("/")
+        return None if self._mount is None else self._mount.workspace
+
+    async def show(self, paths: Collection[str]) -> None:
+        """Let what was put at some paths of the workspace be seen inside, while something lives there.
+
+        A mount remembers what was not there and what was exchanged since. What commands have
+        changed themselves is left as it is: that is merged when it is laid in.
+        """
+        async with self._lock:
+            root, upper = self.inside_root(), self._upper
+            if root is not None and upper is not None:
+                ground = self._ground.workspace
+                await to_the_end(asyncio.to_thread(show, paths, ground, upper.folder, root, self._shown))
+                self._seen.update(self._shown)
 
     # -- changes
 
-    async def detach(self, operation: int) -> Upper | None:
-        """Hand out what changed since it was last handed out; None where nothing did.
+    async def detach(self, operation: int) -> Harvest | None:
+        """Hand out what changed since it was last handed out, as work of an operation; None where nothing did.
 
         While nothing lives the upper folder is renamed to ``sets/OPERATION`` and is the
         caller's; else it stays as it is, ``live``, and is only to be read.
         """
         async with self._lock:
             await self._end_if_idle()
-            upper, self._together = self._upper, set(self._running.values())
+            upper, together = self._upper, self.together
+            self._together = set(self._running.values())
             living = frozenset(self._mount.processes()) if self._mount is not None else frozenset()
             self._leavers = {one: left for one, left in self._leavers.items() if left & living}
             if upper is None:
                 return None
             if self._mount is not None:
-                return replace(upper, operation=operation, live=True)
-            return await to_the_end(asyncio.to_thread(self._set_apart, upper, operation))
+                return Harvest(replace(upper, operation=operation, live=True), self._seen, together)
+            apart = await to_the_end(asyncio.to_thread(self._set_apart, upper, operation))
+            seen, self._seen, self._shown = self._seen or None, {}, {}
+            return Harvest(apart, seen, together) if apart is not None else None
 
     async def drop(self) -> None:
         """Let go of what changed, if nothing lives: of a command that was refused, or only tried."""
@@ -163,7 +206,7 @@ class SessionOverlay:
             await self._end_if_idle()
             upper, self._together = self._upper, set(self._running.values())
             if upper is not None and self._mount is None:
-                self._upper = None
+                self._upper, self._seen, self._shown = None, {}, {}
                 await to_the_end(asyncio.to_thread(scratch.remove, upper.folder))
 
     async def close(self) -> None:
@@ -179,14 +222,12 @@ class SessionOverlay:
 
     # -- inside
 
-    async def _joined(
-        self, operation: int, number: int, entry: int, limits: Limits, hidden: frozenset[str]
-    ) -> Joined:
+    async def _joined(self, operation: int, number: int, limits: Limits) -> Joined:
         """The mount, made where there is none; the command counts as running from here on."""
         async with self._lock:
             await self._end_if_idle()
             if self._mount is None:
-                self._mount = await self._open(operation, entry, limits, hidden)
+                self._mount = await self._open(operation, limits)
             self._running[number] = operation
             self._together.add(operation)
             return self._mount
@@ -198,20 +239,30 @@ class SessionOverlay:
             if self._mount is None:
                 return
             left = frozenset(self._mount.processes())
+            for _ in range(_GRACE):  # what was just ended is about to go
+                if not left or self._running:
+                    break
+                await asyncio.sleep(0.01)
+                left = frozenset(self._mount.processes())
             if not left and not self._running:
                 await self._end()
             elif left - before:
                 self._leavers[operation] = left - before
 
-    async def _open(self, operation: int, entry: int, limits: Limits, hidden: frozenset[str]) -> Joined:
-        layers = await to_the_end(asyncio.to_thread(self._lay_out, operation, entry, hidden))
+    async def _open(self, operation: int, limits: Limits) -> Joined:
+        layers = await to_the_end(asyncio.to_thread(self._lay_out, operation, await self._now()))
         ground = self._ground
         view = View(
             ground.workspace, ground.inside, scratch=self._folder / "tmp", memory=limits.memory // 2,
-            binds=[(self._folder / "control", PLACE)], hidden=ground.histories, sized=_sized(), layers=layers,
+            binds=[(self._folder / "control", PLACE)], hidden=ground.histories, sized=sized(), layers=layers,
         )  # fmt: skip
-        mount = Joined(view, limits, self._folder / "control")
-        await mount.open()
+        self._quota = Quota([layers.upper, self._folder / "tmp"], ground.quota)
+        mount = Joined(view, limits, self._folder / "control", self._quota.check)
+        try:
+            await mount.open()
+        except BaseException:
+            self._quota.close()
+            raise
         return mount
 
     async def _end_if_idle(self) -> None:
@@ -224,14 +275,17 @@ class SessionOverlay:
         self._leavers.clear()
         if mount is not None:
             await to_the_end(mount.close())
+        if self._quota is not None:
+            self._quota.close()
 
-    def _lay_out(self, operation: int, entry: int, hidden: frozenset[str]) -> Layers:
+    def _lay_out(self, operation: int, now: Now) -> Layers:
         """The folders of a mount and whose they are, durable before anything is written. Raises SandboxError."""
         try:
             upper, work, tmp = (self._folder / name for name in ("upper", "work", "tmp"))
             for folder in (upper, work, tmp, self._folder / "control"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = os.stat(self._ground.workspace).st_mode & 0o7777
+            entry, hidden = now.entry, now.hidden
             cover = self._cover(hidden)
             mounted = _now(upper, mode)  # which is the folder that commands see
             if self._upper is not None:  # changes that nobody has taken yet
@@ -240,7 +294,7 @@ class SessionOverlay:
             self._upper = Upper(
                 upper, mounted, entry, operation, self.session, False, self._ground.same_filesystem, hidden
             )
-            _write(self._folder / OWNER, _record(self._upper))
+            waiting.write(self._folder / waiting.OWNER, waiting.record(self._upper))
         except OSError as error:
             raise SandboxError(f"The overlay cannot be made in {self._folder}: {error.strerror}.") from error
         return Layers(upper, work, cover)
@@ -269,24 +323,13 @@ class SessionOverlay:
         if _is_empty(upper.folder):
             self._upper = None
             return None
-        sets = self._ground.store / FOLDER / SETS
+        sets = self._ground.store / waiting.FOLDER / waiting.SETS
         sets.mkdir(mode=0o700, exist_ok=True)
         apart = replace(upper, folder=sets / str(operation), operation=operation)
-        _write(sets / f"{operation}.json", _record(apart))
+        waiting.save(apart)
         os.rename(upper.folder, apart.folder)
         self._upper = None
         return apart
-
-
-def left_behind(store: Path) -> list[Upper]:
-    """The change sets that hosts which are gone left: of commands cut short, and not laid in. Oldest first."""
-    found: list[Upper] = []
-    for path in [*(store / FOLDER).glob(f"*/{OWNER}"), *(store / FOLDER / SETS).glob("*.json")]:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            upper = _upper(json.loads(path.read_text("utf-8")), path)
-            if upper.folder.is_dir() and not _is_empty(upper.folder):
-                found.append(upper)
-    return sorted(found, key=lambda upper: (upper.mounted, upper.operation))
 
 
 def same_file_system(store: Path, workspace: Path) -> bool:
@@ -321,6 +364,7 @@ def _prepare(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
+        (folder / name).chmod(0o755)
 
 
 def _now(folder: Path, mode: int) -> int:
@@ -334,41 +378,3 @@ def _now(folder: Path, mode: int) -> int:
 def _is_empty(folder: Path) -> bool:
     with os.scandir(folder) as entries:
         return next(entries, None) is None
-
-
-def _sized() -> bool:
-    trial = bubblewrap.chosen()
-    return trial is not None and trial.tried.sized
-
-
-def _record(upper: Upper) -> bytes:
-    record: dict[str, object] = {
-        "operation": upper.operation, "session": upper.session, "entry": upper.entry, "mounted": upper.mounted,
-        "upper": upper.folder.name, "same_filesystem": upper.same_filesystem, "hidden": sorted(upper.hidden),
-        "boot": _BOOT.read_text().strip() if _BOOT.exists() else "",
-    }  # fmt: skip
-    return json.dumps(record).encode()
-
-
-def _upper(record: JsonObject, path: Path) -> Upper:
-    return Upper(
-        path.parent / record["upper"], record["mounted"], record["entry"], record["operation"], record["session"],
-        False, record["same_filesystem"], frozenset(record["hidden"]),
-    )  # fmt: skip
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is whole and durable, or was not written."""
-    beside = path.with_suffix(".new")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.rename(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -10,8 +10,10 @@ from runtime.dispatch.authorize import Delegated
 from runtime.dispatch.door import Executor, Invocation, Plain
 from runtime.dispatch.session import Session
 from runtime.execution import command, known_programs, sandbox
-from runtime.execution.rpc import CallResult, RpcServer
+from runtime.execution.overlay import SessionOverlay
+from runtime.execution.rpc import SOCKET, CallResult, RpcServer
 from runtime.execution.sandbox import Limits, Ran
+from runtime.execution.workplace import Workplace
 from runtime.log import logger, where
 from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Hands, Refused, Result, path_in, perform
@@ -21,7 +23,7 @@ from workspace.entries import CapabilityEntry
 from workspace.errors import Failed
 from workspace.kinds import Kind, Outcome
 
-PLACE = "/opt/program.py"
+PLACE, NAME = "/opt/program.py", "program.py"
 PROGRAM_SECONDS = 600.0
 _log = logger("programs")
 
@@ -29,12 +31,17 @@ _log = logger("programs")
 class RunProgram(Plain):
     """Executes ``program``: Python in the sandbox, with the session's capabilities at hand."""
 
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+
     async def prepare(self, invocation: Invocation) -> None:
         text = await _text(invocation.session, invocation.arguments)
         invocation.arguments = {**invocation.arguments, "text": text}
         boxed = not known_programs.is_known(text) or await asyncio.to_thread(sandbox.available) is None
-        await command.surround(invocation, boxed=boxed)
-        if not boxed:
+        if boxed:
+            await command.prepare(invocation, self._workplace)
+        else:
+            await command.surround(invocation, boxed=False)
             invocation.act = known_programs.labelled(invocation.act)
 
     async def execute(self, invocation: Invocation) -> Result:
@@ -59,9 +66,33 @@ class RunProgram(Plain):
                     calls.stop()
                     raise
 
+        async def run_apart(overlay: SessionOverlay, aside: Path) -> Ran:
+            number = overlay.number()
+            outside, inside = overlay.place(number)
+            async with RpcServer(
+                calls.many, signatures={**offered, "help": ("name",)}, later=later, folder=outside
+            ) as door:
+                files = {NAME: text.encode("utf-8", "surrogateescape"), **door.files_at(inside)}
+                environment = {
+                    "PYTHONPATH": inside, "WK_SOCKET": f"{inside}/{SOCKET}", "PATH": overlay.search_path(number),
+                }  # fmt: skip
+                try:
+                    ran = await overlay.run(
+                        invocation.operation, ["python3", f"{inside}/{NAME}"], number=number, files=files,
+                        limits=Limits(seconds=seconds), environment=environment, aside=aside,
+                    )  # fmt: skip
+                    await door.drain()
+                except asyncio.CancelledError:
+                    calls.stop()
+                    raise
+                return ran
+
         def note() -> str:
             return f"\n[{calls.made:,} calls, {calls.failed:,} of them failed]" if calls.made else ""
 
+        overlay = await self._workplace.overlay() if boxed else None
+        if overlay is not None:
+            return await command.recorded_apart(invocation, self._workplace, overlay, run_apart, note)
         return await command.recorded(invocation, run, note)
 
 

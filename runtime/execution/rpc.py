@@ -28,8 +28,10 @@ LINE = 8 << 20
 _PART = 1 << 18
 """Bytes that are taken from a connection at a time; the next when these are carried out."""
 _PLACE = "/run/wk.sock"
+_CLIENT = Path(__file__).with_name("wk")
 _FOLDER = "/opt/wk"
-_COMMAND = b'#!/bin/sh\nexec python3 -IS /opt/wk/wk.py "$@"\n'
+SOCKET = "wk.sock"
+_COMMAND = '#!/bin/sh\nexec python3 -IS {}/wk.py "$@"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,16 @@ class RpcServer:
     @property
     def binds(self) -> list[tuple[Path, str]]:
         """What the sandbox has to show, for ``sandbox.run``."""
-        return [(self._place, _PLACE), (Path(__file__).with_name("wk") / "wk.py", f"{_FOLDER}/wk.py")]
+        return [(self._place, _PLACE), (_CLIENT / "wk.py", f"{_FOLDER}/wk.py")]
 
     @property
     def files(self) -> dict[str, bytes]:
         """The command ``wk``, for ``sandbox.run``."""
-        return {f"{_FOLDER}/wk": _COMMAND}
+        return {f"{_FOLDER}/wk": _COMMAND.format(_FOLDER).encode()}
+
+    def files_at(self, inside: str) -> dict[str, bytes]:
+        """The client and the command ``wk``, by name, for a folder that appears at ``inside`` with the socket."""
+        return {"wk": _COMMAND.format(inside).encode(), "wk.py": (_CLIENT / "wk.py").read_bytes()}
 
     async def run(
         self,
@@ -137,13 +143,13 @@ class RpcServer:
         if folder is None:
             folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wukong-")))
         else:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-        self._place = folder / "wk.sock"
+        self._place = folder / SOCKET
         self._socket = self._stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._socket.bind(f"/proc/self/fd/{handle}/wk.sock")  # the path itself may be too long for a socket
+            self._socket.bind(f"/proc/self/fd/{handle}/{SOCKET}")  # the path itself may be too long for a socket
         finally:
             os.close(handle)
         self._stack.callback(self._place.unlink, missing_ok=True)

@@ -15,6 +15,8 @@ from runtime.agent.agent import Agent, carry_out
 from runtime.dispatch.cause import Cause
 from runtime.dispatch.policy import Policy
 from runtime.dispatch.session import Allowed, Conversation, Session
+from runtime.execution.change_set import recover
+from runtime.execution.workplace import Site, Workplace, own_path
 from runtime.host import acts
 from runtime.host.approvals import Approvals
 from runtime.host.toolset import native
@@ -58,6 +60,10 @@ class Sessions:
         self._agents: dict[str, Agent] = {}
         self.approvals = Approvals(self.write, lambda: self.emit(Advanced(self._entry)))
         """What waits for a person's word."""
+        self._workplaces: dict[str, Workplace] = {}
+        self._site: Site | None = None
+        self._showing = asyncio.Lock()
+        self._shown = 0
         self._listeners: list[Callable[[Event], None]] = []
         self._texts: dict[int, str] = {}
         self._watching = Watching(self.root, self._snapshot)
@@ -75,6 +81,9 @@ class Sessions:
             await self._writer.__aexit__(None, None, None)
             raise
         self._entry = await self.read(lambda history: history.cursor)
+        self._site = Site(self.root, self.store)
+        await recover(self)
+        await self._site.clear()
         self._watching.start()
 
     async def close(self) -> None:
@@ -88,6 +97,8 @@ class Sessions:
         for session in self._sessions.values():
             session.gate.set()
         await asyncio.gather(*running, return_exceptions=True)
+        for workplace in self._workplaces.values():
+            await workplace.close()
         await self._reader.__aexit__(None, None, None)
         await self._writer.__aexit__(None, None, None)
 
@@ -149,11 +160,15 @@ class Sessions:
 
     async def write(self, act: Callable[[Workspace], T]) -> T:
         """Run an act in the writer's thread, grouped with others; its result once it is durable."""
-        return self._advance(await self._writer.act(lambda work: (act(work), work.cursor)))
+        value = self._advance(await self._writer.act(lambda work: (act(work), work.cursor)))
+        await self._show()
+        return value
 
     async def alone(self, act: Callable[[Workspace], T]) -> T:
         """Run what cannot share a transaction."""
-        return self._advance(await self._writer.alone(lambda work: (act(work), work.cursor)))
+        value = self._advance(await self._writer.alone(lambda work: (act(work), work.cursor)))
+        await self._show()
+        return value
 
     async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
         """Record all that changed in the folder until now, while others go on writing; by default nobody's act."""
@@ -220,8 +235,10 @@ class Sessions:
             left, model_there = await self.read(lambda history: _fork(history, fork))
             asked = asked or model_there
         model = await asyncio.to_thread(self._choose, asked)
+        inside = command.inside or own_path(self.root)
         begun = SessionEntry(
-            model.name, asked, command.mode, command.inside, command.max_tokens, command.max_cost, left, command.scope
+            model.name, asked, command.mode, inside, command.max_tokens, command.max_cost, left, command.scope,
+            command.overlay is not False, bool(command.secrets),
         )  # fmt: skip
 
         def begin(work: Workspace) -> str:
@@ -240,12 +257,18 @@ class Sessions:
             session.budget.max_tokens = command.max_tokens
         if command.max_cost is not None:
             session.budget.max_cost = command.max_cost
+        if command.overlay is not None:
+            session.on_overlay = command.overlay
+        if command.secrets is not None:
+            session.secrets = command.secrets
         if command.model is not None and not session.busy:
-            self._agents[session.name] = native(session, await asyncio.to_thread(self._choose, command.model))
+            self._agents[session.name] = native(
+                session, await asyncio.to_thread(self._choose, command.model), self.workplace(session)
+            )
         model = self._agents[session.name].name
         settings = SessionEntry(
             model, command.model, session.policy.mode, session.inside, session.budget.max_tokens,
-            session.budget.max_cost,
+            session.budget.max_cost, on_overlay=session.on_overlay, secrets=session.secrets,
         )  # fmt: skip
         act = session.cause.act(Kind.SETTINGS, model, detail=settings.detail())
         await self.write(lambda work: work.record(act))
@@ -276,12 +299,20 @@ class Sessions:
     def _live(self, name: str, model: Model, settings: SessionEntry, looked: int) -> Session:
         session = Session(
             name, self, Cause(self.principal, name, scope=settings.scope), Policy(settings.mode or "ask"),
-            Budget(settings.max_tokens, settings.max_cost), settings.inside or protocol.INSIDE,
-            Conversation(looked=looked),
+            Budget(settings.max_tokens, settings.max_cost), settings.inside or own_path(self.root),
+            Conversation(looked=looked), on_overlay=settings.on_overlay, secrets=settings.secrets,
         )  # fmt: skip
-        self._agents[name] = native(session, model)
+        self._agents[name] = native(session, model, self.workplace(session))
         self._sessions[name] = session
         return session
+
+    def workplace(self, session: Session) -> Workplace:
+        """Where a session's commands are executed."""
+        if self._site is None:
+            raise WorkspaceError("This host has not started.")
+        if session.name not in self._workplaces:
+            self._workplaces[session.name] = Workplace(session, self._site)
+        return self._workplaces[session.name]
 
     async def _session(self, name: str) -> Session:
         async with self._resuming:
@@ -338,6 +369,18 @@ class Sessions:
             self.emit(Advanced(entry))
         return value
 
+    async def _show(self) -> None:
+        """Let sessions whose processes live on an overlay see what was written to the workspace meanwhile."""
+        live = [workplace for workplace in self._workplaces.values() if workplace.live]
+        if not live:
+            self._shown = self._entry
+            return
+        async with self._showing:
+            first, self._shown = self._shown + 1, self._entry
+            paths = await self.read(lambda history: _paths(history, first, self._shown))
+            for workplace in live if paths else ():
+                await workplace.show(paths)
+
     async def _snapshot(self, within: Collection[str] | None) -> Scanned:
         if within is not None:
             return await self.alone(lambda work: work.catch_up(within, act=WATCHED))
@@ -362,6 +405,17 @@ class Sessions:
             }
             for s in self._sessions.values()
         ]
+
+
+def _paths(history: History, first: int, last: int) -> set[str]:
+    """The paths that entries changed, those that documents moved away from included."""
+    versions = history.store.versions
+    paths = set()
+    for version in versions.of_entries(first, last):
+        paths.add(version.path)
+        if version.parent is not None:
+            paths.add(versions.get(version.document, version.parent).path)
+    return paths
 
 
 def _fork(history: History, entry: int) -> tuple[Fork, str | None]:

@@ -8,17 +8,20 @@ from runtime.dispatch.door import Dispatch, Executor
 from runtime.dispatch.session import Session
 from runtime.execution.command import RunCommand
 from runtime.execution.programs import RunProgram
+from runtime.execution.workplace import Workplace
 from runtime.models.base import Model
 from runtime.planning.attempts import KeepPlan
 from runtime.tools.declared import declared
 from runtime.tools.registry import Registry
 
 
-def toolset() -> Registry[Executor]:
+def toolset(workplace: Workplace) -> Registry[Executor]:
     """A registry for one session: capabilities on documents, commands, programs and the plan."""
-    return declared().executed_by({"run": RunCommand(), "program": RunProgram(), "plan": KeepPlan()})
+    return declared().executed_by(
+        {"run": RunCommand(workplace), "program": RunProgram(workplace), "plan": KeepPlan()}
+    )
 
 
-def native(session: Session, model: Model) -> Agent:
+def native(session: Session, model: Model, workplace: Workplace) -> Agent:
     """Our own loop around a model, behind the session's door."""
-    return NativeAgent(Dispatch(session, toolset()), model)
+    return NativeAgent(Dispatch(session, toolset(workplace)), model)

@@ -33,7 +33,7 @@ class Result:
     """What a call gives: text for who called, and how it ended; of a command also its exit status.
 
     ``whole`` is all of it where the text is only a part. ``error`` says what went wrong in
-    the office itself.
+    the office itself. Operations ``together`` with it may have made some of its changes.
     """
 
     text: str
@@ -41,6 +41,7 @@ class Result:
     status: int | None = None
     whole: bytes | None = None
     error: str | None = None
+    together: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)

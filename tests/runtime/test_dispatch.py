@@ -184,7 +184,7 @@ async def test_an_error_in_a_decision_is_a_denial(
         session = await begin(desk)
         session.policy = Undecided("auto")
         call = Call("write", {"path": "a.txt", "text": "x"})
-        result = await Dispatch(session, toolset()).invoke(await asked(desk, session), call)
+        result = await Dispatch(session, toolset(desk.workplace(session))).invoke(await asked(desk, session), call)
         assert result.text == "Refused: it could not be decided (KeyError: 'write')."
         (made,) = await operations(desk, "capability")
         assert made.outcome == "refused"
@@ -196,7 +196,7 @@ async def test_a_path_that_is_not_utf8_is_an_argument_like_any_other(folder: Pat
     async with office(folder, tape(tmp_path)) as desk:
         session = await begin(desk)
         call = Call("write", {"path": "caf\udce9.txt", "text": "x"})
-        result = await Dispatch(session, toolset()).invoke(await asked(desk, session), call)
+        result = await Dispatch(session, toolset(desk.workplace(session))).invoke(await asked(desk, session), call)
         assert result.outcome == "done"
     assert (folder / os.fsdecode(b"caf\xe9.txt")).read_text() == "x"
 
@@ -208,7 +208,7 @@ async def test_a_call_that_is_interrupted_while_a_person_is_asked_changes_nothin
         session = await begin(desk, mode="ask")
         cause = await asked(desk, session)
         call = Call("write", {"path": "a.txt", "text": "x"})
-        waiting = asyncio.create_task(Dispatch(session, toolset()).invoke(cause, call))
+        waiting = asyncio.create_task(Dispatch(session, toolset(desk.workplace(session))).invoke(cause, call))
         await until(lambda: bool(desk.approvals.listing()))
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

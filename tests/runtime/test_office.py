@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runtime.agent import conversation
+from runtime.dispatch.session import Session
 from runtime.execution import sandbox
 from runtime.host.sessions import Sessions
 from runtime.models.base import Message, ModelError, ModelReply, TextDelta, Tool, ToolCall
@@ -332,13 +333,19 @@ async def test_read_only_sessions_change_nothing(folder: Path, tmp_path: Path) -
         assert sorted(p.name for p in folder.iterdir()) == [".wukong"]
 
 
+def seen_inside(desk: Sessions, session: Session, name: str) -> bool:
+    """Whether a file is there for the command that runs, or in the folder where it runs there."""
+    place = desk.workplace(session).inside_root() or desk.root
+    return (place / name).exists()
+
+
 @needs_sandbox
 async def test_an_interrupted_command_is_recorded_with_what_it_changed(folder: Path, tmp_path: Path) -> None:
     script = tape(tmp_path, turn("", ("run", {"command": "echo x > started; sleep 60"})), turn("Next."))
     async with office(folder, script) as desk:
         session = await begin(desk)
         operation = await desk.handle(Prompt(session.name, "wait"))
-        await until((folder / "started").exists)
+        await until(lambda: seen_inside(desk, session, "started"))
         await desk.handle(Prompt(session.name, "queued meanwhile"))
         await desk.handle(Interrupt(session.name))
         await until(lambda: not session.busy and not session.queue)

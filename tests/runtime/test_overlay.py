@@ -22,8 +22,9 @@ from runtime.execution import bubblewrap
 from runtime.execution.joined import ENDED
 from runtime.execution.limits import Limits
 from runtime.execution.mounts import SandboxError
-from runtime.execution.overlay import Ground, SessionOverlay, left_behind, mounts_below, same_file_system
+from runtime.execution.overlay import Ground, Now, SessionOverlay, mounts_below, same_file_system
 from runtime.execution.sandbox import Ran
+from workspace.working_copy import waiting
 from workspace.working_copy.changeset import Upper
 from workspace.working_copy.files import Files
 
@@ -38,10 +39,19 @@ def ground(folder: Path, store: Path, inside: str | None = None) -> Ground:
     return Ground(store, folder, inside or str(folder), [store], same_file_system(store, folder))
 
 
+class Clock:
+    """What mounts begin with."""
+
+    now = Now()
+
+    async def __call__(self) -> Now:
+        return self.now
+
+
 @asynccontextmanager
-async def overlay(folder: Path, inside: str | None = None) -> AsyncIterator[SessionOverlay]:
+async def overlay(folder: Path, inside: str | None = None, now: Clock | None = None) -> AsyncIterator[SessionOverlay]:
     """A session's overlay of a folder; everything in it has ended when this is left."""
-    made = SessionOverlay("s1", ground(folder, folder.with_name("store"), inside))
+    made = SessionOverlay("s1", ground(folder, folder.with_name("store"), inside), now or Clock())
     try:
         yield made
     finally:
@@ -70,9 +80,9 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 async def taken(over: SessionOverlay, operation: int = 1) -> Upper:
-    upper = await over.detach(operation)
-    assert upper is not None
-    return upper
+    harvest = await over.detach(operation)
+    assert harvest is not None
+    return harvest.upper
 
 
 def alive(mark: str) -> list[int]:
@@ -137,11 +147,14 @@ async def test_each_command_begins_with_the_workspace_as_it_is(folder: Path) -> 
 
 
 async def test_what_was_not_taken_goes_on_with_the_next_command(folder: Path) -> None:
-    async with overlay(folder) as over:
-        await sh(over, "echo one > a.txt", entry=7)
+    clock = Clock()
+    async with overlay(folder, now=clock) as over:
+        clock.now = Now(7)
+        await sh(over, "echo one > a.txt")
         first = over._upper
         assert first is not None
-        await sh(over, "echo two > b.txt", 2, entry=8)
+        clock.now = Now(8)
+        await sh(over, "echo two > b.txt", 2)
         upper = await taken(over, 2)
         assert tree(upper.folder) == {"a.txt": "one\n", "b.txt": "two\n"}
         assert (upper.mounted, upper.entry) == (first.mounted, 7)
@@ -160,10 +173,11 @@ async def test_a_history_left_by_a_killed_host_is_found(folder: Path, mark: str)
     host = f"""
 import asyncio, sys
 from pathlib import Path
-from tests.runtime.test_overlay import ground, sh, SessionOverlay
-over = SessionOverlay("s7", ground(Path(sys.argv[1]), Path(sys.argv[2])))
+from tests.runtime.test_overlay import Clock, Now, SessionOverlay, ground, sh
+Clock.now = Now(4)
+over = SessionOverlay("s7", ground(Path(sys.argv[1]), Path(sys.argv[2])), Clock())
 say = lambda data: print(data.decode(), flush=True)
-asyncio.run(sh(over, "echo half > a.txt; echo ready; sleep {mark}", 5, entry=4, on_output=say))
+asyncio.run(sh(over, "echo half > a.txt; echo ready; sleep {mark}", 5, on_output=say))
 """
     line = [sys.executable, "-c", host, str(folder), str(store)]
     process = await asyncio.create_subprocess_exec(*line, cwd=ROOT, stdout=subprocess.PIPE)
@@ -179,6 +193,10 @@ asyncio.run(sh(over, "echo half > a.txt; echo ready; sleep {mark}", 5, entry=4, 
     assert (upper.operation, upper.session, upper.entry, upper.live) == (5, "s7", 4, False)
     assert tree(upper.folder) == {"a.txt": "half\n"}
     assert not (folder / "a.txt").exists()
+
+
+def left_behind(store: Path) -> list[Upper]:
+    return [one.upper for one in waiting.waiting(store)]
 
 
 async def readable(handle: int) -> None:
@@ -209,9 +227,11 @@ async def test_commands_at_the_same_time_share_the_mount_and_what_changed(folder
         second = await sh(over, "cat a; echo 2 > b; touch go", 2)
         assert (second.status, second.output) == (0, b"1\n")
         assert (await first).output == b"begun\n2\n"
-        assert over.together == (1, 2)
         assert not over.live
-        assert tree((await taken(over, 2)).folder) == {"a": "1\n", "b": "2\n", "go": ""}
+        harvest = await over.detach(2)
+        assert harvest is not None
+        assert harvest.together == (1, 2)
+        assert tree(harvest.upper.folder) == {"a": "1\n", "b": "2\n", "go": ""}
         assert over.together == ()
 
 
@@ -486,17 +506,17 @@ async def test_hidden_files_are_out_of_sight_and_cannot_be_destroyed(folder: Pat
     (folder / "sub" / "a.txt").write_text("a\n")
     os.utime(folder / "sub", (1e9, 1e9))
     hidden = frozenset({".env", "sub/id_rsa"})
-    async with overlay(folder) as over:
-        ran = await sh(
-            over, "cat .env sub/id_rsa; ls -A . sub; stat -c '%a %Y' sub; cat sub/a.txt; echo mine > .env",
-            hidden=hidden,
-        )  # fmt: skip
+    clock = Clock()
+    clock.now = Now(0, hidden)
+    async with overlay(folder, now=clock) as over:
+        ran = await sh(over, "cat .env sub/id_rsa; ls -A . sub; stat -c '%a %Y' sub; cat sub/a.txt; echo mine > .env")
         assert b"s3cret" not in ran.output
         assert ran.output.endswith(b".:\nsub\n\nsub:\na.txt\n750 1000000000\na\n")
         upper = await taken(over)
         assert upper.hidden == hidden
         assert tree(upper.folder) == {".env": "mine\n"}
         assert (folder / ".env").read_text() == "s3cret"
+        clock.now = Now()
         ran = await sh(over, "cat .env", 2)
         assert ran.output == b"s3cret"
 

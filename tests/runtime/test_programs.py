@@ -35,7 +35,7 @@ async def running(
     desk: Sessions, session: Session, call: Call, by: Literal["policy", "person"] = "policy"
 ) -> Invocation:
     """A program that was let in and has begun."""
-    dispatch = Dispatch(session, toolset())
+    dispatch = Dispatch(session, toolset(desk.workplace(session)))
     capability, arguments = dispatch.registry.validated(call)
     prompt = await desk.write(lambda work: work.begin(session.cause.act(Kind.PROMPT, "Do it.")))
     cause = session.cause.answering(prompt, "agent")

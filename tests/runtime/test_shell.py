@@ -30,9 +30,7 @@ async def test_a_command_that_the_sandbox_refuses_is_ended_and_the_model_told(fo
 
 @needs_sandbox
 async def test_a_command_that_leaves_a_bottomless_folder_in_tmp_is_ended_as_any(folder: Path, tmp_path: Path) -> None:
-    dig = (
-        'cd /tmp; python3 -c \'import os\nfor n in range(3000): os.mkdir("d"); os.chdir("d")\'; touch /workspace/dug'
-    )
+    dig = 'cd /tmp; python3 -c \'import os\nfor n in range(3000): os.mkdir("d"); os.chdir("d")\'; cd - && touch dug'
     script = write_cassette(tmp_path / "tape.toml", [turn("", ("run", {"command": dig})), turn("Done.")])
     async with office(folder, script) as desk:
         session = await begin(desk)

@@ -24,6 +24,7 @@ from workspace.entries.documents import (
 from workspace.entries.plans import AttemptEntry, Check, LessonEntry, LessonText, PlanEntry, PlannedStep
 from workspace.entries.sessions import (
     ApprovalEntry,
+    Attribution,
     CapabilityEntry,
     CauseEntry,
     Fork,
@@ -40,6 +41,7 @@ from workspace.entries.sessions import (
 __all__ = [
     "ApprovalEntry",
     "AttemptEntry",
+    "Attribution",
     "BranchEntry",
     "CapabilityEntry",
     "CaptureEntry",

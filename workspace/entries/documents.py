@@ -169,7 +169,7 @@ def said(entry: Recorded) -> str:
 
 def is_probable(entry: Recorded) -> bool:
     """Whether somebody else may have made some of the changes of an operation."""
-    return entry.detail.get("attribution") == "probable"
+    return entry.detail.get("attribution") in ("probable", "joint")
 
 
 def dated(entry: Recorded) -> int | None:

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from workspace.entries.detail import Record, Recorded, flag, number, some, text, texts
+from workspace.entries.detail import Record, Recorded, flag, number, numbers, some, text, texts
 
 Mode = Literal["read-only", "ask", "auto"]
 """What a session may do without asking."""
+Attribution = Literal["certain", "probable", "joint"]
+"""How sure it is whose the changes of a command are."""
+_ATTRIBUTION: Mapping[str, Attribution] = {"probable": "probable", "joint": "joint"}
 Scope = Literal["internal", "external"]
 """Where a conversation takes place; external narrows what is allowed."""
 
@@ -38,6 +41,10 @@ class SessionEntry(Record):
     max_cost: int | None = None
     fork: Fork | None = None
     scope: Scope = "internal"
+    on_overlay: bool = True
+    """Whether commands run on an overlay of the workspace, where that works."""
+    secrets: bool = False
+    """Whether commands on an overlay see files that likely hold secrets."""
 
     @classmethod
     def of(cls, entry: Recorded) -> Self:
@@ -52,6 +59,7 @@ class SessionEntry(Record):
             some(detail, "model"), some(detail, "asked"), mode, some(detail, "inside"),
             number(detail, "max_tokens"), number(detail, "max_cost"), fork,
             "internal" if detail.get("scope", "internal") == "internal" else "external",
+            detail.get("on_overlay") is not False, flag(detail, "secrets"),
         )  # fmt: skip
 
     def detail(self) -> dict[str, object]:
@@ -63,7 +71,8 @@ class SessionEntry(Record):
         return replace(
             self, model=settings.model or self.model, asked=settings.asked or self.asked,
             mode=settings.mode or self.mode, inside=settings.inside or self.inside,
-            max_tokens=settings.max_tokens, max_cost=settings.max_cost,
+            max_tokens=settings.max_tokens, max_cost=settings.max_cost, on_overlay=settings.on_overlay,
+            secrets=settings.secrets,
         )  # fmt: skip
 
 
@@ -130,20 +139,21 @@ class CapabilityEntry(Record):
     call: str | None = None
     """The id of the call in the model's reply."""
     capability: str | None = None
-    attribution: Literal["certain", "probable"] = "certain"
-    """Probable: somebody else may have made some of its changes."""
+    attribution: Attribution = "certain"
+    """Probable: somebody else may have made some of its changes. Joint: the operations ``together`` with it may."""
     sandbox: bool = True
     whole: bool = False
     """This part holds the whole answer, of which the model was told less."""
     error: str = ""
+    together: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, entry: Recorded) -> Self:
         detail = entry.detail
         return cls(
             some(detail, "call"), some(detail, "capability"),
-            "probable" if detail.get("attribution") == "probable" else "certain",
-            detail.get("sandbox") is not False, flag(detail, "whole"), text(detail, "error"),
+            _ATTRIBUTION.get(text(detail, "attribution"), "certain"), detail.get("sandbox") is not False,
+            flag(detail, "whole"), text(detail, "error"), numbers(detail, "together"),
         )  # fmt: skip
 
 

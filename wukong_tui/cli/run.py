@@ -35,13 +35,18 @@ if TYPE_CHECKING:
 @click.option("--read-only", is_flag=True, help="Let it look and nothing else.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=None, help="Stop before this many tokens.")
 @click.option("--max-cost", type=click.FloatRange(min=0), default=None, metavar="USD", help="Stop before this cost.")
-@click.option("--inside", default="/workspace", show_default=True, metavar="PATH",
-              help="Where the workspace appears in the sandbox.")  # fmt: skip
+@click.option("--inside", default="", metavar="PATH",
+              help="Where the workspace appears in the sandbox; by default at its own path.")  # fmt: skip
+@click.option("--on-folder/--on-overlay", default=None,
+              help="Let commands change the folder itself, or (by default) an overlay of it.")  # fmt: skip
+@click.option("--allow-secrets/--hide-secrets", default=None,
+              help="Let commands see files such as .env, or (by default) those only that git tracks.")  # fmt: skip
 @json_option
 @click.pass_obj
 def run(
     place: Place, prompt: str, model: str | None, resume: str | None, fork: str | None, yes: bool, read_only: bool,
-    max_tokens: int | None, max_cost: float | None, inside: str, as_json: bool,
+    max_tokens: int | None, max_cost: float | None, inside: str, on_folder: bool | None, allow_secrets: bool | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Give PROMPT to an agent and watch it work; it goes on if the line drops."""
     if not place.has_history():
@@ -60,6 +65,8 @@ def run(
         max_tokens=max_tokens,
         max_cost=None if max_cost is None else round(max_cost * 1e9),
         inside=inside,
+        overlay=None if on_folder is None else not on_folder,
+        secrets=allow_secrets,
     )
     import asyncio
 
