@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -22,6 +23,11 @@ _KEYWORDS = {
 _NAMES = {
     "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "an object", "null": "null",
+}  # fmt: skip
+
+_KINDS: Mapping[type, str] = {
+    str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array",
+    tuple: "array", NoneType: "null",
 }  # fmt: skip
 
 
@@ -140,19 +146,13 @@ def _record(schema: Schema) -> Check:
 
 def _kind(value: object) -> str:
     """The JSON type of a value."""
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, Mapping):
-        return "object"
-    if isinstance(value, (list, tuple)):
-        return "array"
-    return "null" if value is None else type(value).__name__
+    known = _KINDS.get(type(value))
+    if known is not None:
+        return known
+    for kind, name in ((str, "string"), (Mapping, "object"), (int, "integer"), (float, "number")):
+        if isinstance(value, kind):
+            return name
+    return type(value).__name__
 
 
 def _check_open(value: object, name: str, depth: int) -> None:
