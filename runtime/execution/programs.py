@@ -25,6 +25,7 @@ from workspace.kinds import Kind, Outcome
 
 PLACE, NAME = "/opt/program.py", "program.py"
 PROGRAM_SECONDS = 600.0
+INTERRUPTED = "A person has interrupted this program."
 _log = logger("programs")
 
 
@@ -132,8 +133,10 @@ class Calls:
         """Answer calls in order once all of them are durable; one that breaks takes no other along."""
         await self._session.gate.wait()
         if self._session.stopping:
-            return [CallResult(error="A person has interrupted this program.")] * len(calls)
+            return [CallResult(error=INTERRUPTED)] * len(calls)
         decided = await self._decided(calls)
+        if self._session.stopping:  # while a person was asked
+            return [CallResult(error=INTERRUPTED)] * len(calls)
         answers: list[CallResult] = []
         seen = dict(self._seen)
 

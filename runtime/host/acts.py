@@ -245,7 +245,7 @@ def _check_ended(work: Workspace, operations: Sequence[int]) -> None:
 
 
 def _named(act: Act, name: str) -> Act:
-    return Act(kind=act.kind, name=name, actor=act.actor, session=act.session)
+    return replace(act, name=name)
 
 
 def _preview(touches: Sequence[Touch], plan: UndoPlan, token: str) -> dict[str, object]:

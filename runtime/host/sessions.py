@@ -243,7 +243,8 @@ class Sessions:
 
         def begin(work: Workspace) -> str:
             name = f"s{work.store.journal.next_id()}"
-            act = Act(kind=Kind.SESSION, name=model.name, actor=self.principal, session=name, detail=begun.detail())
+            cause = Cause(self.principal, name, scope=command.scope)
+            act = cause.act(Kind.SESSION, model.name, detail=begun.detail())
             work.record(act)
             return name
 
