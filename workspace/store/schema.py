@@ -153,7 +153,12 @@ CREATE INDEX outside_state ON outside (state, id);
 CREATE INDEX outside_reverses ON outside (reverses) WHERE reverses IS NOT NULL;
 """
 
-MIGRATIONS: Sequence[str] = (FIRST, KINDS, COPIES, OUTSIDE)
+PLACES = """
+-- Where one document's file is, without reading where all of them are.
+CREATE INDEX disk_document ON disk (branch, document);
+"""
+
+MIGRATIONS: Sequence[str] = (FIRST, KINDS, COPIES, OUTSIDE, PLACES)
 
 
 def migrate(connection: Connection, migrations: Sequence[str] = MIGRATIONS) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from workspace.records import to_path
+from workspace.records import to_bytes, to_path
 from workspace.store.engine import Connection
 from workspace.store.versions import Versions
 from workspace.working_copy.files import Stamp
 
+FEW = 64
+"""Rows that were learnt and are not saved yet, up to which the others are asked for one by one."""
 GRAIN = 20_000_000
 """Nanoseconds: a file changed this shortly before it was looked at may change again unseen."""
 
@@ -67,6 +69,9 @@ class StatTable:
 
     def of_document(self, document: int) -> list[Placed]:
         """Where a document's file is or was put; more than one path only after a crash."""
+        if self._is_little:
+            rows = [*self._select("AND d.document = ?", document).values(), *self._unsaved.values()]
+            return [row for row in rows if row is not None and row.document == document]
         known = self._all()
         found = [known.get(path) for path in self._paths.get(document, ())]
         return [placed for placed in found if placed is not None and placed.document == document]
@@ -77,10 +82,16 @@ class StatTable:
 
     def within(self, paths: Collection[str]) -> dict[str, Placed]:
         """Every placed path that is one of these or below one."""
-        known = self._all()
-        here = {path: known[path] for path in paths if path in known}
-        above = tuple(f"{path}/" for path in paths if path not in known)  # nothing is below a file
-        return here | {path: row for path, row in known.items() if path.startswith(above)} if above else here
+        here = {path: row for path in paths if (row := self.get(path)) is not None}
+        above = tuple(f"{path}/" for path in paths if path not in here)  # nothing is below a file
+        if not above:
+            return here
+        if not self._is_little:
+            return here | {path: row for path, row in self._all().items() if path.startswith(above)}
+        for start in above:
+            below = to_bytes(start)
+            here |= self._select("AND p.name >= ? AND p.name < ?", below, below[:-1] + b"0")  # "0" follows "/"
+        return here | {path: row for path, row in self._unsaved.items() if row and path.startswith(above)}
 
     def put(self, placed: Placed) -> None:
         self._learn(placed.path, placed)
@@ -160,6 +171,16 @@ class StatTable:
         self._unsaved.clear()
         self._replaced.clear()
         self._cleared.clear()
+
+    @property
+    def _is_little(self) -> bool:
+        """Whether asking the database for what is wanted is quicker than to know all of it."""
+        return self._known is None and len(self._unsaved) <= FEW
+
+    def _select(self, where: str, *values: int | bytes) -> dict[str, Placed]:
+        """The rows that a condition finds, by path, without those that are known to be gone or another's by now."""
+        rows = map(_placed, self._db.execute(f"{_SELECT} {where}", (self._branch, *values)).fetchall())
+        return {row.path: row for row in rows if row.path not in self._unsaved}
 
     def _all(self) -> dict[str, Placed]:
         # Other connections' commits change the number; what they learnt is read anew.
