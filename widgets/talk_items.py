@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from widgets.markdown import Markdown
 from widgets.paint import Span, clip, pad
 from widgets.rows import FlowRow, flow, shown
+from workspace.amounts import plural
 from workspace.kinds import Outcome
 from workspace.times import when
 
@@ -272,7 +273,7 @@ def _facts(item: TalkItem) -> list[tuple[int, list[Span]]]:
         facts.append((7, [(f"× {item.count:,}", "accent")]))
     if (touched := item.touched) is not None:
         if touched.path is None:
-            facts.append((5, [(f"{touched.documents:,} documents", "dim")]))
+            facts.append((5, [(plural(touched.documents, "document"), "dim")]))
         elif touched.path not in item.text:
             facts.append((2, [(clip(touched.path, 24, keep="end"), "dim")]))
         if touched.added is None or touched.removed is None:

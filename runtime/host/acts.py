@@ -13,7 +13,7 @@ from runtime.dispatch.direct import Direct, invoke
 from runtime.dispatch.policy import Policy
 from runtime.execution import scratch
 from runtime.host import branch_acts
-from runtime.models.names import spoken
+from runtime.labels import label, title
 from runtime.tools.call import Call
 from runtime.tools.capability import Arguments, Capability, Effects
 from runtime.tools.registry import Registry
@@ -265,23 +265,6 @@ def outside_rows(rows: Sequence[Outside]) -> list[dict[str, str]]:
     return [
         {"path": row.path, "change": row.change, "reason": row.reason} for row in sorted(shown, key=lambda r: r.path)
     ]
-
-
-def label(operation: Operation) -> str:
-    """What an operation is for a person: its kind, and its name where that says more."""
-    name = operation.name
-    if operation.kind == Kind.OUTSIDE:
-        return "edited outside"
-    if name is not None and operation.model is not None:
-        name = spoken(name)
-    return operation.kind if not name or name == operation.kind else f"{operation.kind} {name}"
-
-
-def title(operation: Operation) -> str:
-    """What an operation is called in the name of an act on it: ``op:12 scan``, ``restore of op:9``."""
-    if operation.kind in (Kind.RESTORE, Kind.REVERT) and operation.name and operation.name != operation.kind:
-        return f"{operation.kind} of {operation.name}"
-    return f"op:{operation.id} {label(operation)}"
 
 
 def by_path(versions: Sequence[Version]) -> list[Version]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.host import acts
+from runtime.labels import label
 from tests.office.story import SESSION, Story, told
 from workspace import Act, WorkspaceError
 from workspace.errors import Changed
@@ -198,11 +199,11 @@ def test_what_is_still_at_work_is_refused_before_it_is_previewed(story: Story, d
 def test_acts_are_named_so_that_they_read_well(story: Story) -> None:
     story.outside("rules.md", b"mine\n")
     work = story.work
-    assert acts.label(work.operation(work.cursor)) == "edited outside"
+    assert label(work.operation(work.cursor)) == "edited outside"
     do(story, "restore", cursor=story.prompt, **{"as": SESSION})
     name = do(story, "undo", session=SESSION)["name"]
     assert name == f"restore of entry {story.prompt}"
-    assert acts.label(work.operation(work.cursor)) == f"undo restore of entry {story.prompt}"
+    assert label(work.operation(work.cursor)) == f"undo restore of entry {story.prompt}"
 
 
 def test_numbers_are_taken_as_they_are_shown(story: Story) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.labels import short_name
 from workspace import Act, History, Version, Workspace
 from wukong_tui.views import Look
-from wukong_tui.views.blame import BlameView, age, short_name
+from wukong_tui.views.blame import BlameView, age
 
 SECOND = 1_000_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from workspace.amounts import plural
 from workspace.errors import Changed, WorkspaceError
 from wukong_tui.frames.frame import Move
 
@@ -109,7 +110,7 @@ class UndoActions:
         if not app.state.live:
             app.wake(Move("live"))
         made = done.get("versions") or ()
-        count = f"{len(made):,} documents" if len(made) != 1 else "1 document"
+        count = plural(len(made), "document")
         undo = "" if name == "scan" else " U undoes it." if name != "undo" else " Y redoes it."
         app.notify_person(f"{name.capitalize()}: {count}.{undo}")
         app.wake()

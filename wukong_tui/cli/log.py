@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from runtime.host.acts import by_path, label
+from runtime.host.acts import by_path
+from runtime.labels import label
 from workspace import History, NotFound, Operation, Version, WorkspaceError
 from workspace.amounts import date_and_time, lines_of
 from wukong_tui.cli import records

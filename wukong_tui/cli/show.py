@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from runtime.host.acts import label
+from runtime.labels import label
 from workspace import History, Operation
 from workspace.amounts import date_and_time, plural
 from workspace.entries import ImportEntry

@@ -6,7 +6,7 @@ import contextlib
 
 import click
 
-from runtime.host.acts import label
+from runtime.labels import label
 from workspace import History, Version, WorkspaceError
 from workspace.amounts import date_and_time, plural, size
 from workspace.working_copy import waiting

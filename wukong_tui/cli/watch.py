@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from runtime.host.acts import label
+from runtime.labels import short_label
 from runtime.protocol import Delta
 from workspace import History, Operation
 from workspace.entries import CapabilityEntry, reply_text
@@ -79,7 +79,7 @@ class RunPrinter:
         ):
             return
         changed = "".join(f"  {v.path}@{v.number}" for v in versions[:3]) + (" …" if len(versions) > 3 else "")
-        named = (operation.name or "") if operation.kind == Kind.CAPABILITY else label(operation)
+        named = short_label(operation)
         bad = f"  {operation.outcome}" if operation.failed and not operation.refused else ""
         why = records.unwell(self.history, operation, named)
         columns(

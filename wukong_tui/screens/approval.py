@@ -11,6 +11,7 @@ from widgets.dialog import CALM, TOO_EARLY, Dialog
 from widgets.draft import Draft, edited, field
 from widgets.paint import Ink, Line
 from widgets.panel import paragraphs
+from workspace.amounts import plural
 from wukong_tui.screens.arguments import argument_lines
 
 AnswerWord = Literal["once", "session", "no"]
@@ -121,7 +122,7 @@ class ApprovalScreen(Dialog[ApprovalAnswer]):
             self.dismiss(ApprovalAnswer(word))
             return
         self._insisting = word
-        lines = f"{unseen:,} line{'s' * (unseen != 1)}"
+        lines = plural(unseen, "line")
         self._say(f"{lines} of this not shown yet. Press it again to allow anyway.")
 
     def _give_reason(self, key: str, character: str | None) -> None:

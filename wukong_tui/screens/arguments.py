@@ -15,6 +15,7 @@ import regex
 from rich.cells import cell_len
 
 from widgets.paint import Line, Span, cells, clip
+from workspace.amounts import plural
 from workspace.store.lines import Hunk, diff
 from workspace.visible import visible
 
@@ -94,7 +95,7 @@ def _argument(name: str, value: object, names: int, width: int) -> Iterator[Line
             yield [*label, ("  ", ""), ("│ ", "rule"), *_marked(value, "text")]
             return
         count = value.count("\n") + (0 if value.endswith("\n") else 1)
-        size = f"{count:,} line{'s' * (count != 1)}, {len(value):,} character{'s' * (len(value) != 1)}"
+        size = f"{plural(count, 'line')}, {plural(len(value), 'character')}"
         yield from _names(name, width, f"  {size}" if value else "  empty text")
         if value:
             yield from _counted(text_lines(value, width))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from widgets.dialog import CALM, TOO_EARLY, Dialog
 from widgets.paint import Ink, Line, Span, clip, pad
 from widgets.panel import paragraphs
+from workspace.amounts import plural
 
 if TYPE_CHECKING:
     from runtime.host.answers import ConflictAnswer, TouchAnswer
@@ -130,7 +131,7 @@ def totals(touched: Sequence[TouchAnswer]) -> str:
     added = sum(touch["added"] or 0 for touch in touched)
     removed = sum(touch["removed"] or 0 for touch in touched)
     more = " and ?" if any(touch["added"] is None for touch in touched) else ""
-    return f"{len(touched):,} document{'s' * (len(touched) != 1)}: {words}; +{added:,} −{removed:,} lines{more}"
+    return f"{plural(len(touched), 'document')}: {words}; +{added:,} −{removed:,} lines{more}"
 
 
 def _row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runtime.host.acts import label
+from runtime.labels import short_label, short_name
 from runtime.usage import meter
 from widgets.why import Account, Fate, Made, Tokens, WhyCause, WhyDecision
 from workspace import History, Operation, Version
@@ -26,7 +26,6 @@ from workspace.operations.undo import undone
 from workspace.store.lines import hunks
 from workspace.totals import Total
 from wukong_tui.views import Look
-from wukong_tui.views.blame import short_name
 
 BY_RULE = frozenset({"allowed: auto within the sandbox", "allowed: it only reads", "allowed: it changes no document"})
 """Decisions that no person was asked for."""
@@ -67,7 +66,7 @@ class Accounts:
         """Who made a version, when and how."""
         operation = self._operation(version.operation)
         return Made(
-            version.number, operation.id, _label(operation), short_name(operation.actor), operation.session,
+            version.number, operation.id, short_label(operation), short_name(operation.actor), operation.session,
             self._clock(operation.started), f"{ago(self._look.now - operation.started)}",
             self._note(operation, source),
         )  # fmt: skip
@@ -102,7 +101,7 @@ class Accounts:
                 why=AttemptEntry.of(operation).why,
             )  # fmt: skip
         times = len(self._journal.children(operation.id))
-        return WhyCause("loop" if times else "call", operation.id, _label(operation), who, clock, max(1, times))
+        return WhyCause("loop" if times else "call", operation.id, short_label(operation), who, clock, max(1, times))
 
     def _check(self, attempt: Operation) -> str:
         """How the plan that was in force said that an attempt is judged."""
@@ -240,7 +239,7 @@ class Accounts:
             return Fate("changed", "changed later")
         operation = self._operation(later.operation)
         verb = "deleted" if not later.exists else "changed"
-        return Fate("changed", f"{verb} later by @{later.number:,} {_label(operation)}", operation.id)
+        return Fate("changed", f"{verb} later by @{later.number:,} {short_label(operation)}", operation.id)
 
     # -- words
 
@@ -279,7 +278,9 @@ class Accounts:
             why = AttemptEntry.of(failed).why
             said = f"Attempt {failed.attempt} of step {failed.step} failed and was taken back"
             return f"{said}: {why}" if why else f"{said}."
-        names = ", ".join(f"op:{at.id:,} {_label(at)}" for at in about[:3]) + (" and more" if len(about) > 3 else "")
+        names = ", ".join(f"op:{at.id:,} {short_label(at)}" for at in about[:3]) + (
+            " and more" if len(about) > 3 else ""
+        )
         return f"{verb} of {names}." if names else f"{verb}."
 
     def _clock(self, microseconds: int) -> str:
@@ -292,8 +293,3 @@ class Accounts:
         if (known := self._known.get(id_)) is None:
             known = self._known[id_] = self._journal.operation(id_, self._look.newest)
         return known
-
-
-def _label(operation: Operation) -> str:
-    """What an operation is called; a capability by its name alone."""
-    return operation.name if operation.kind == Kind.CAPABILITY and operation.name else label(operation)

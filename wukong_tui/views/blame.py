@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from runtime.labels import short_name
 from widgets.document import HELD
 from workspace import History, Version
 from workspace.amounts import age
@@ -84,11 +85,6 @@ class BlameView:
             operation = history.operation(history.store.versions.get(document, number).operation)
             found = self._makers[document, number] = (short_name(operation.actor), operation.started)
         return found
-
-
-def short_name(actor: str | None) -> str:
-    """A name without the address that git puts behind it."""
-    return (actor or "").partition(" <")[0].strip()
 
 
 def _path(history: History, newer: Version, older: Version) -> list[Version] | None:

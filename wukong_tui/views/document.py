@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from runtime.host.acts import label
+from runtime.labels import short_label, short_name
 from widgets.code import lexer_for
 from widgets.diffing import Layout, changes
 from widgets.document import DocumentNeed, DocumentPage, DocumentRow, text_width
 from workspace import History, Operation, Version, WorkspaceError
-from workspace.amounts import age, time_of_day
+from workspace.amounts import age, plural, time_of_day
 from workspace.entries import dated
-from workspace.kinds import Kind
 from workspace.store.lines import Hunk, is_binary
 from wukong_tui.views import Look
-from wukong_tui.views.blame import BlameView, short_name
+from wukong_tui.views.blame import BlameView
 from wukong_tui.views.doclines import Body, Side
 from wukong_tui.views.linemap import LineMap
 
@@ -105,13 +104,13 @@ class DocumentView:
         return replace(page, when=time_of_day(made), age=_ago(look.now - made), cause=cause)
 
     def _cause(self, history: History, version: Version, operation: Operation) -> str:
-        parts = [f"op {operation.id:,} {_label(operation)}"]
+        parts = [f"op {operation.id:,} {short_label(operation)}"]
         if version.added is not None and version.removed is not None:
             parts[0] += f" +{version.added:,} −{version.removed:,}"
         if who := short_name(operation.actor):
             parts.append(who)
         if operation.parent is not None:
-            parts.append(_label(self._operation(history, operation.parent)))
+            parts.append(short_label(self._operation(history, operation.parent)))
         return " · ".join(parts)
 
     def _operation(self, history: History, id_: int) -> Operation:
@@ -297,7 +296,7 @@ def _kept(top: int, row: int, body: int) -> int:
 
 
 def _kind(content: bytes) -> str:
-    size = f"{len(content):,} byte{'s' if len(content) != 1 else ''}"
+    size = plural(len(content), "byte")
     return f"binary, {size}" if is_binary(content) else f"text, {size}"
 
 
@@ -307,10 +306,6 @@ def _digest(history: History, version: Version) -> str:
 
 def _mode(version: Version) -> str:
     return f"{(version.mode or 0) & 0o777:03o}"
-
-
-def _label(operation: Operation) -> str:
-    return operation.name or operation.kind if operation.kind == Kind.CAPABILITY else label(operation)
 
 
 def _ago(microseconds: int) -> str:

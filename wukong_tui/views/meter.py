@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from runtime.labels import call_label
 from runtime.usage.ledger import Ledger
 from widgets.meter import MeterNeed, MeterPage, MeterRow, Share
 from workspace import History, Operation
 from workspace.entries import PlanEntry
-from workspace.kinds import Kind
 from workspace.totals import NOTHING, Total
 from wukong_tui.views import Look
 from wukong_tui.views.plan import READING
@@ -118,13 +118,8 @@ class MeterView:
 
 
 def _label(operation: Operation, number: int | None, whole: bool) -> str:
-    """A row's name: a model call by its number in the session, a capability by what it was asked."""
-    if operation.model is not None:
-        text = f"model call {number}" if operation.kind == Kind.MODEL else f"{operation.kind} {number}"
-    elif operation.kind == Kind.CAPABILITY:
-        text = operation.name or operation.kind
-    else:
-        text = operation.kind if operation.name in (None, operation.kind) else f"{operation.kind} {operation.name}"
+    """A row's name, with its session where rows of all are shown."""
+    text = call_label(operation, number)
     return f"{operation.session} {text}" if whole and operation.session else text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 
-from runtime.models.names import spoken
+from runtime.labels import row_label
 from widgets.scrubber import ScrubberPage
 from widgets.timeline import Fold, TimelineNeed, TimelinePage, TimelineRow
 from workspace import History, Operation
@@ -26,8 +26,6 @@ NEAR = 1 << 12
 """Entries that it looks at in one query."""
 SEARCHED = 1 << 11
 """Entries that one load filters, at most."""
-LONGEST = 400
-"""Characters of a name that a label takes, at most."""
 KEPT = 4096
 """Rows that are remembered, at most."""
 
@@ -124,7 +122,7 @@ class TimelineView:
             time=operation.started,
             sign=sign,
             style=style,
-            label=label(operation),
+            label=row_label(operation),
             count=count if count > 0 and operation.kind not in UNFOLDED else 0,
             fold="closed" if count else "",
             documents=sums.documents,
@@ -138,22 +136,6 @@ class TimelineView:
                 self._rows.clear()
             self._rows[id_] = (whole.last, row)
         return row
-
-
-def label(operation: Operation) -> str:
-    """What an act is for a person, in some words; how it ended where that is not well."""
-    kind, name = operation.kind, (operation.name or "")[:LONGEST]
-    if operation.model is not None or kind in (Kind.SESSION, Kind.SETTINGS):
-        name = spoken(name)
-    if kind in (Kind.PROMPT, Kind.CAPABILITY):
-        text = name or kind
-    elif kind == Kind.ATTEMPT:
-        text = f"attempt {operation.attempt or '?'}: {name}"
-    elif kind == Kind.OUTSIDE:
-        text = "edited outside"
-    else:
-        text = kind if not name or name == kind else f"{kind} {name}"
-    return f"{text} · {operation.outcome}" if operation.failed else text
 
 
 def _sign(operation: Operation) -> tuple[str, str]:
