@@ -17,7 +17,8 @@ from workspace.records import Version
 from workspace.working_copy import coverage, waiting
 from workspace.working_copy.changeset import Upper
 from workspace.working_copy.files import Files, Stamp
-from workspace.working_copy.outside import UNKEPT, OutsideFiles, unkeepable
+from workspace.working_copy.git_moves import BranchMove, branch_moves
+from workspace.working_copy.outside import GIT, UNKEPT, OutsideFiles, unkeepable
 
 Ask = Callable[[Sequence[tuple[str, int]]], Awaitable[bool]]
 """Asks a person whether what cannot be kept (paths, bytes) may be destroyed; without anybody there, no."""
@@ -32,6 +33,7 @@ class Settled:
     laid: Laid = field(default_factory=Laid)
     held: tuple[tuple[str, int], ...] = ()
     copied: bool = False
+    moves: list[BranchMove] = field(default_factory=list)
 
 
 async def settle(
@@ -51,7 +53,8 @@ async def settle(
         laying.close()
     if not upper.live:
         await to_the_end(asyncio.to_thread(discard, upper))
-    return Settled(laid, copied=not upper.same_filesystem)
+    moves = await asyncio.to_thread(branch_moves, host.root, host.store, [row for row in laid.outside if row.held])
+    return Settled(laid, copied=not upper.same_filesystem, moves=moves)
 
 
 async def _look(host: SessionHost, laying: LayingIn) -> list[tuple[str, int]]:
@@ -127,7 +130,9 @@ def told(settled: Settled) -> str:
         rows.append("a person decides: `wukong pending`")
     if laid.versions:
         rows.append(f"changed: {_named([_version(version) for version in laid.versions])}")
-    outside = [row for row in laid.outside if row.reason not in UNKEPT and row.held]
+    if settled.moves:
+        rows.append(f"git: {_named([move.forth() for move in settled.moves])}")
+    outside = [row for row in laid.outside if row.reason not in (*UNKEPT, GIT) and row.held]
     if outside:
         names = _named([f"{row.path} ({row.reason}, {row.change})" for row in outside])
         rows.append(f"changed outside of the history, and kept for undo: {names}")

@@ -27,7 +27,9 @@ from workspace.operations.lay_in import lay_in
 from workspace.operations.undo import Touch, UndoPlan
 from workspace.records import ENDED, INSTANT
 from workspace.working_copy import waiting
-from workspace.working_copy.outside import UNKEPT, Outside
+from workspace.working_copy.git_moves import BranchMove
+from workspace.working_copy.git_state import repository_of
+from workspace.working_copy.outside import GIT, UNKEPT, Outside
 
 AGAIN: Mapping[Kind, str] = {
     Kind.UNDO: "is an undo; `wukong redo` brings again what it took",
@@ -254,17 +256,18 @@ def _preview(touches: Sequence[Touch], plan: UndoPlan, token: str) -> dict[str, 
         "touched": [asdict(touch) for touch in touches],
         "conflicts": [{"path": c.path, "line": c.line, "reason": c.reason} for c in plan.conflicts],
         "uncertain": [edit.path for edit in plan.uncertain],
-        "outside": outside_rows(plan.outside),
+        "outside": outside_rows(plan.outside, plan.moves),
         "stuck": [{"path": row.path, "reason": reason} for row, reason in plan.stuck],
     }
 
 
-def outside_rows(rows: Sequence[Outside]) -> list[dict[str, str]]:
-    """What no version holds, by path, for JSON; caches are left out."""
-    shown = [row for row in rows if row.reason not in UNKEPT]
-    return [
-        {"path": row.path, "change": row.change, "reason": row.reason} for row in sorted(shown, key=lambda r: r.path)
-    ]
+def outside_rows(rows: Sequence[Outside], moves: Sequence[BranchMove] = ()) -> list[dict[str, str]]:
+    """What no version holds, by path, for JSON; caches are left out, and git's state is a row for each repository."""
+    shown = [(row.path, row.change, row.reason) for row in rows if row.reason not in (*UNKEPT, GIT)]
+    for repository in sorted({repository_of(row.path) for row in rows if row.reason == GIT}):
+        told = [move.back() for move in moves if move.repository == repository]
+        shown.append((repository, "edited", "; ".join(told) or GIT))
+    return [{"path": path, "change": change, "reason": reason} for path, change, reason in sorted(shown)]
 
 
 def by_path(versions: Sequence[Version]) -> list[Version]:

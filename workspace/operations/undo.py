@@ -15,6 +15,7 @@ from workspace.kinds import Kind
 from workspace.operations.history import History
 from workspace.records import Change, Conflict, Edit, Operation, State, Version
 from workspace.store.merge import combine
+from workspace.working_copy.git_moves import BranchMove
 from workspace.working_copy.outside import Outside
 
 RECORDS = frozenset({"outside", "merge", "undo", "redo", "branch"})
@@ -28,7 +29,8 @@ But for a merge of branches, which somebody asked for.
 class UndoPlan:
     """Edits to record, or the conflicts that forbid it; ``uncertain`` edits may be somebody else's.
 
-    ``outside`` is what no version holds and comes back from the kept files; ``stuck`` what of it does not, and why.
+    ``outside`` is what no version holds and comes back from the kept files; ``stuck`` what of it does not, and why;
+    ``moves`` are the branches of git that go back with it.
     """
 
     edits: tuple[Edit, ...]
@@ -36,6 +38,7 @@ class UndoPlan:
     uncertain: tuple[Edit, ...] = ()
     outside: tuple[Outside, ...] = ()
     stuck: tuple[tuple[Outside, str], ...] = ()
+    moves: tuple[BranchMove, ...] = ()
 
     @property
     def empty(self) -> bool:

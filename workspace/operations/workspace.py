@@ -21,6 +21,7 @@ from workspace.store.merge import combine
 from workspace.working_copy import coverage, snapshot
 from workspace.working_copy.checkout import OUTSIDE
 from workspace.working_copy.files import Blocked
+from workspace.working_copy.git_moves import branch_moves
 from workspace.working_copy.ignore import is_ours
 from workspace.working_copy.outside import Outside, noted
 from workspace.working_copy.working_copy import Scanned, WorkingCopy
@@ -355,7 +356,8 @@ class Workspace(Opened):
         if self.copy is None:
             return plan
         ready, stuck = self.copy.outside.plan_back(family)
-        return replace(plan, outside=tuple(ready), stuck=tuple(stuck))
+        moves = branch_moves(self.root, self.folder, ready)
+        return replace(plan, outside=tuple(ready), stuck=tuple(stuck), moves=tuple(moves))
 
     def _put_outside(self, rows: Sequence[Outside]) -> None:
         """After the transaction that intends them: bring kept files back, and remember what became of it."""

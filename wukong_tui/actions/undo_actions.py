@@ -88,6 +88,7 @@ class UndoActions:
         if "target" in shown:
             sure["target"] = f"op:{shown['target']}"
         screen = PreviewScreen(_title(name, shown), shown["touched"], shown["conflicts"], shown["uncertain"],
+                               outside=shown.get("outside", ()), stuck=shown.get("stuck", ()),
                                note=_grouped(shown["note"]))  # fmt: skip
         return sure if await app.push_screen_wait(screen) else None
 

@@ -68,7 +68,7 @@ def print_outside(history: History, operation: Operation, most: int = 40) -> Non
     if rows:
         say(f"Outside of the history, {plural(len(rows), 'change')}:", dim=True)
     for row in rows[:most]:
-        columns((f"  {row.change:7}", ACCENT), f"{row.path}  {row.reason}, {row.standing}")
+        columns((f"  {row.change:8}", ACCENT), f"{row.path}  {row.reason}, {row.standing}")
     if len(rows) > most:
         say(f"  and {len(rows) - most:,} more", dim=True)
     caches, refused = named_in_parts(history.store, operation.id)

@@ -12,7 +12,7 @@ from widgets.panel import paragraphs
 from workspace.amounts import plural
 
 if TYPE_CHECKING:
-    from runtime.host.answers import ConflictAnswer, TouchAnswer
+    from runtime.host.answers import ConflictAnswer, OutsideAnswer, StuckAnswer, TouchAnswer
 
 WORDS: Mapping[str, tuple[str, str, str, str]] = {
     "edit": ("±", "edit", "edited", "text"),
@@ -22,13 +22,16 @@ WORDS: Mapping[str, tuple[str, str, str, str]] = {
     "mode": ("·", "mode", "with another mode", "dim"),
 }
 """Of a change: its sign, the verb, the word in a sum, the style."""
+UNDOES: Mapping[str, str] = {"created": "goes away", "edited": "comes back as it was", "deleted": "comes back"}
+"""Of a change outside of the history: what taking it back does."""
 
 
 class PreviewScreen(Dialog[bool]):
     """Answers True when it shall be done, also to what is uncertain; else False, and nothing has happened.
 
     ``touched``, ``conflicts`` and ``uncertain`` are what the act answered with ``dry_run``;
-    ``note`` is what it does where it touches no document, empty for nothing.
+    ``outside`` and ``stuck`` are what no version holds. ``note`` is what it does where it touches no document,
+    empty for nothing.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class PreviewScreen(Dialog[bool]):
         conflicts: Sequence[ConflictAnswer] = (),
         uncertain: Sequence[str] = (),
         *,
+        outside: Sequence[OutsideAnswer] = (),
+        stuck: Sequence[StuckAnswer] = (),
         note: str = "",
         calm: float = CALM,
         ink: Ink | None = None,
@@ -46,6 +51,7 @@ class PreviewScreen(Dialog[bool]):
         self._note, self._early = note, False
         self._title = title
         self._touched, self._conflicts, self._uncertain = touched, conflicts, uncertain
+        self._outside, self._stuck = outside, stuck
         self._asked = False
 
     def heading(self) -> str:
@@ -61,11 +67,23 @@ class PreviewScreen(Dialog[bool]):
             yield ()
             yield from paragraphs("Nothing was written. Edit by hand, or restore an earlier point.", width, "dim")
             return
-        if not self._touched:
+        if not self._touched and not self._outside:
             yield from paragraphs(self._note or "Nothing to change.", width, "text")
+            yield from self._not_taken_back(width)
             return
-        yield from paragraphs(totals(self._touched), width, "strong")
-        yield ()
+        if self._touched:
+            yield from paragraphs(totals(self._touched), width, "strong")
+            yield ()
+            yield from self._documents(width)
+        for row in self._outside:
+            yield from paragraphs(f"{row['path']}  {UNDOES[row['change']]} ({row['reason']})", width, "text")
+        yield from self._not_taken_back(width)
+
+    def _not_taken_back(self, width: int) -> Iterator[Line]:
+        for row in self._stuck:
+            yield from paragraphs(f"{row['path']}  not taken back: {row['reason']}", width, "warn")
+
+    def _documents(self, width: int) -> Iterator[Line]:
         unsure = set(self._uncertain)
         counts = [_counts(touch) for touch in self._touched]
         columns = max(len(added) for added, _ in counts), max(len(removed) for _, removed in counts)
@@ -91,7 +109,7 @@ class PreviewScreen(Dialog[bool]):
 
     @property
     def _possible(self) -> bool:
-        return bool(self._touched or self._note) and not self._conflicts
+        return bool(self._touched or self._outside or self._note) and not self._conflicts
 
     def answers(self) -> Collection[str]:
         return ("enter", "y")
