@@ -11,9 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 from workspace.entries import CaptureEntry
 from workspace.errors import WorkspaceError
-from workspace.kinds import Kind
+from workspace.kinds import Kind, Outcome
 from workspace.operations.workspace import Workspace
-from workspace.records import Act, Conflict, Edit, Version
+from workspace.records import Act, Conflict, Version
+from workspace.store.contents import Prepared
 from workspace.working_copy import looker
 from workspace.working_copy.snapshot import Seen, Snapshot
 from workspace.working_copy.working_copy import Absorbed, Scanned
@@ -23,6 +24,8 @@ SLICE = 40
 ROWS = 400
 """Files of which only what is known of them changes, taken along by one transaction."""
 CLOSED = "This workspace was closed; nothing more is recorded."
+HELD = 8 << 20
+"""Bytes of encoded contents from which they are stored before what they belong to."""
 ROUNDS = 3
 """Looks at what goes on changing."""
 
@@ -101,12 +104,51 @@ class _Taken:
         self.versions += absorbed.versions
         self.conflicts += absorbed.conflicts
 
+    def take(self, scanned: Scanned) -> None:
+        """What the writer found by itself."""
+        self.add(Absorbed(scanned.operation, scanned.versions, scanned.conflicts, False))
+        self.found = Snapshot(
+            skipped=list(scanned.skipped), files=scanned.files, bytes=scanned.bytes, folders=scanned.folders
+        )
+
     def scanned(self, operation: int | None) -> Scanned:
         found = self.found
         return Scanned(
             operation or self.entry, tuple(self.versions), tuple(found.skipped), found.files, found.bytes,
             tuple(self.conflicts), folders=found.folders,
         )  # fmt: skip
+
+
+class _Held:
+    """The encoded contents of one snapshot, until they are stored with its edits; of a large one, before that."""
+
+    def __init__(self, run: Slice) -> None:
+        self._run = run
+        self._contents: dict[int, Prepared] = {}
+        self._ids: dict[int, int] = {}
+        self._bytes = 0
+
+    async def keep(self, contents: looker.Contents) -> None:
+        self._contents |= contents
+        self._bytes += sum(len(prepared.data) for _, prepared in contents)
+        if self._bytes > HELD:
+            waiting, self._contents, self._bytes = list(self._contents.items()), {}, 0
+            for start in range(0, len(waiting), SLICE):
+                part = waiting[start : start + SLICE]
+                self._ids |= await self._run(lambda work, part=part: _insert(work, part))  # type: ignore[misc]
+
+    def stored(self, piece: Snapshot) -> tuple[Snapshot, dict[int, Prepared]]:
+        """A piece with the numbers of what is stored already, and the contents of its edits that are not."""
+        edits = [self._numbered(seen) for seen in piece.edits]
+        numbers = {seen.edit.state.content for seen in edits if seen.edit.state is not None}
+        left = {number: self._contents[number] for number in numbers if number in self._contents}
+        return replace(piece, edits=edits), left
+
+    def _numbered(self, seen: Seen) -> Seen:
+        state = seen.edit.state
+        if state is None or state.content not in self._ids:
+            return seen
+        return replace(seen, edit=replace(seen.edit, state=replace(state, content=self._ids[state.content])))
 
 
 class Snapshots:
@@ -172,39 +214,44 @@ class Snapshots:
         if command is None:
             return Scanned(None, (), (), 0, 0)
         taken, operation = _Taken(), act.operation
-        for round_ in range(ROUNDS):
-            ids: dict[int, int] = {}
-
-            async def keep(contents: looker.Contents, ids: dict[int, int] = ids) -> None:
-                ids.update(await self._run(lambda work: _insert(work, contents)))
-
-            try:
-                taken.found = found = await self._looker.look(command, keep)
-            except _Gone:  # one process cannot look here: then the writer does
-                scanned = await self._run(lambda work: _scan(work, act))
-                taken.add(Absorbed(scanned.operation, scanned.versions, scanned.conflicts, False))
-                taken.found = Snapshot(
-                    skipped=list(scanned.skipped), files=scanned.files, bytes=scanned.bytes, folders=scanned.folders
-                )
-                break
-            edits = [_stored(seen, ids) for seen in found.edits]
-            alone = act.kind != Kind.OUTSIDE or CaptureEntry.of(act).watched
-            if len(edits) > SLICE and operation is None and alone:
-                operation = await self._run(lambda work: _begin(work, act))
-            part = act if operation is None else replace(act, operation=operation)
-            stale = False
-            for piece in slices(replace(found, edits=edits)):
-                absorbed = await self._run(
-                    lambda work, piece=piece, part=part, last=round_ == ROUNDS - 1: _absorb(work, piece, part, last)  # type: ignore[misc]
-                )
-                taken.add(absorbed)
-                stale = stale or absorbed.stale
-            if not stale:
-                break
+        try:
+            for round_ in range(ROUNDS):
+                held = _Held(self._run)
+                try:
+                    taken.found = found = await self._looker.look(command, held.keep)
+                except _Gone:  # another process cannot look here: then the writer does
+                    taken.take(await self._run(lambda work: _scan(work, act)))
+                    break
+                alone = act.kind != Kind.OUTSIDE or CaptureEntry.of(act).watched
+                if len(found.edits) > SLICE and operation is None and alone:
+                    operation = await self._run(lambda work: _begin(work, act))
+                part = act if operation is None else replace(act, operation=operation)
+                stale = False
+                for piece in slices(found):
+                    absorbed = await self._absorb(piece, part, held, last=round_ == ROUNDS - 1)
+                    taken.add(absorbed)
+                    stale = stale or absorbed.stale
+                if not stale:
+                    break
+        except Exception:
+            if operation is not None and act.operation is None:
+                await self._end(operation, Outcome.FAILED)
+            raise
         if operation is not None and act.operation is None:
-            ended = operation
-            await self._run(lambda work: work.end(ended))
+            await self._end(operation, Outcome.DONE)
         return taken.scanned(operation)
+
+    async def _absorb(self, piece: Snapshot, act: Act, held: _Held, *, last: bool) -> Absorbed:
+        piece, contents = held.stored(piece)
+
+        def absorb(work: Workspace) -> Absorbed:
+            assert work.copy is not None
+            return work.copy.absorb(piece, act, contents, last=last)
+
+        return await self._run(absorb)
+
+    async def _end(self, operation: int, outcome: Outcome) -> None:
+        await self._run(lambda work: work.end(operation, outcome))
 
 
 def slices(found: Snapshot) -> list[Snapshot]:
@@ -231,14 +278,6 @@ def _of(vacated: dict[int, Any], documents: set[int | None]) -> list[Any]:
     return [vacated[document] for document in documents if document in vacated]
 
 
-def _stored(seen: Seen, ids: dict[int, int]) -> Seen:
-    """The edit with the content's number in the store."""
-    edit: Edit = seen.edit
-    if edit.state is None or edit.state.content > 0:
-        return seen
-    return replace(seen, edit=replace(edit, state=replace(edit.state, content=ids[edit.state.content])))
-
-
 def _looker_command(work: Workspace) -> list[str] | None:
     if work.copy is None:
         return None
@@ -252,11 +291,6 @@ def _insert(work: Workspace, contents: looker.Contents) -> dict[int, int]:
 
 def _begin(work: Workspace, act: Act) -> int:
     return work.begin(act.saying(CaptureEntry(first=True)) if work.cursor == 0 else act)
-
-
-def _absorb(work: Workspace, piece: Snapshot, act: Act, last: bool) -> Absorbed:
-    assert work.copy is not None
-    return work.copy.absorb(piece, act, last=last)
 
 
 def _scan(work: Workspace, act: Act) -> Scanned:

@@ -9,11 +9,13 @@ by an error's sentence. It ends with its standard input.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +32,9 @@ BATCH = 32
 """Contents in a list, at most."""
 BATCH_BYTES = 256 << 10
 """Encoded bytes after which a list is sent."""
+
+COLLECT = 64
+"""Snapshots between two collections of garbage."""
 
 Contents = list[tuple[int, Prepared]]
 
@@ -81,7 +86,14 @@ def serve(folder: Folder, commands: BinaryIO, answers: BinaryIO) -> None:
         answers.write(pack(message))
         answers.flush()
 
-    while (size := commands.read(4)) and pickle.loads(commands.read(int.from_bytes(size, "big"))) == LOOK:
+    # The collector goes through the tens of thousands of rows of a walk again and again, and finds nothing.
+    gc.disable()
+    for look in count():
+        size = commands.read(4)
+        if not size or pickle.loads(commands.read(int.from_bytes(size, "big"))) != LOOK:
+            return
+        if look % COLLECT == COLLECT - 1:
+            gc.collect()
         try:
             folder.files.largest = coverage.largest(folder.store)
             keeper = _Keeper(folder.store, send)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
@@ -12,6 +12,7 @@ from workspace.errors import WorkspaceError
 from workspace.kinds import Outcome
 from workspace.records import INSTANT, Act, Conflict, Edit, State, Usage, Version
 from workspace.store import location
+from workspace.store.contents import Prepared
 from workspace.store.repository import Repository
 from workspace.store.store import Recording
 from workspace.working_copy import coverage, snapshot
@@ -200,8 +201,10 @@ class WorkingCopy(Folder):
             folders=found.folders,
         )  # fmt: skip
 
-    def absorb(self, found: Snapshot, act: Act, *, last: bool = False) -> Absorbed:
+    def absorb(self, found: Snapshot, act: Act, contents: Mapping[int, Prepared], *, last: bool = False) -> Absorbed:
         """Record what a snapshot taken elsewhere found, as far as it is still so.
+
+        ``contents`` are what negative numbers in its edits stand for.
 
         What was placed or recorded since the snapshot is left out, and what was changed again, but
         for the ``last`` time: then the state that it had is recorded, and the next one is found later.
@@ -219,7 +222,7 @@ class WorkingCopy(Folder):
                 elif not last and not self._untouched(seen):
                     stale = True
                 else:
-                    now.edits.append(seen)
+                    now.edits.append(self._stored(seen, contents))
             kept = {seen.edit.document for seen in now.edits}
             dropped = {seen.edit.document for seen in found.edits} - kept
             now.vacated = [p for p in found.vacated if p.document not in dropped and self._is_row(p)]
@@ -256,6 +259,14 @@ class WorkingCopy(Folder):
         for placed in found.refreshed:
             self.table.put(placed)
         return entry, made, conflicts
+
+    def _stored(self, seen: Seen, contents: Mapping[int, Prepared]) -> Seen:
+        """The edit with its content in the store."""
+        state = seen.edit.state
+        if state is None or state.content >= 0:
+            return seen
+        state = replace(state, content=self.store.contents.insert(contents[state.content]))
+        return replace(seen, edit=replace(seen.edit, state=state))
 
     def _still(self, seen: Seen) -> bool:
         """Whether what was known of a path when an edit was found there is known of it still."""
