@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runtime.dispatch.session import SessionHost
@@ -15,8 +15,8 @@ from workspace.kinds import Outcome
 from workspace.operations.lay_in import Laid, LayingIn
 from workspace.records import Version
 from workspace.working_copy import coverage, waiting
-from workspace.working_copy.changeset import Upper
-from workspace.working_copy.files import Files, Stamp
+from workspace.working_copy.changeset import Taken, Upper
+from workspace.working_copy.files import Files
 from workspace.working_copy.git_moves import BranchMove, branch_moves
 from workspace.working_copy.outside import GIT, UNKEPT, OutsideFiles, unkeepable
 
@@ -37,13 +37,13 @@ class Settled:
 
 
 async def settle(
-    host: SessionHost, upper: Upper, act: Act, *, ask: Ask | None = None, seen: dict[str, Stamp] | None = None
+    host: SessionHost, upper: Upper, act: Act, *, ask: Ask | None = None, taken: Taken | None = None
 ) -> Settled:
     """Lay a change set in as the work of ``act.operation``. Once begun it goes on to its end, also if cancelled.
 
-    ``seen`` remembers what was taken from a live upper folder before. One that is not live is removed.
+    ``taken`` is what is known of an upper folder that was live before. One that is not live is removed.
     """
-    laying = LayingIn(upper, act, seen=seen)
+    laying = LayingIn(upper, act, taken=taken)
     try:
         lost = await to_the_end(_look(host, laying))
         if lost and not await _allowed(upper, lost, ask):
@@ -55,6 +55,15 @@ async def settle(
         await to_the_end(asyncio.to_thread(discard, upper))
     moves = await asyncio.to_thread(branch_moves, host.root, host.store, [row for row in laid.outside if row.held])
     return Settled(laid, copied=not upper.same_filesystem, moves=moves)
+
+
+async def changes(host: SessionHost, upper: Upper, taken: Taken | None) -> bool:
+    """Whether an upper folder holds anything that was not taken before."""
+    laying = LayingIn(upper, Act(), taken=replace(taken, stamps=dict(taken.stamps)) if taken is not None else None)
+    try:
+        return not (await to_the_end(host.read(laying.read))).empty
+    finally:
+        laying.close()
 
 
 async def _look(host: SessionHost, laying: LayingIn) -> list[tuple[str, int]]:

@@ -22,8 +22,7 @@ from runtime.execution.sandbox import Ran, sized
 from runtime.execution.through import show
 from runtime.waiting import to_the_end
 from workspace.working_copy import waiting
-from workspace.working_copy.changeset import Upper
-from workspace.working_copy.files import Stamp
+from workspace.working_copy.changeset import Taken, Upper
 
 _GRACE = 5
 """Hundredths of a second after which a process that a command left is taken to live on."""
@@ -59,12 +58,12 @@ class Ground:
 class Harvest:
     """What was changed since the last one: its upper folder, and whose it is.
 
-    ``seen`` are the stamps of what was taken from it before, None where nothing was. The
-    operations in ``together`` ran, or left processes, meanwhile: any of them may have done it.
+    ``taken`` is what is known of an upper folder that is live, or was before. The operations in
+    ``together`` ran, or left processes, meanwhile: any of them may have done it.
     """
 
     upper: Upper
-    seen: dict[str, Stamp] | None
+    taken: Taken | None
     together: tuple[int, ...]
 
 
@@ -90,8 +89,8 @@ class SessionOverlay:
         self._leavers: dict[int, frozenset[tuple[int, bytes]]] = {}
         self._upper: Upper | None = None
         self._quota: Quota | None = None
-        self._seen: dict[str, Stamp] = {}
-        self._shown: dict[str, Stamp] = {}
+        self._taken: Taken | None = None
+        self._last = 0
 
     # -- commands
 
@@ -165,20 +164,27 @@ class SessionOverlay:
         """The workspace as it is seen inside, as a path that the host can write through; None where nothing lives."""
         return None if self._mount is None else self._mount.workspace
 
-    async def show(self, paths: Collection[str]) -> None:
-        """Let what was put at some paths of the workspace be seen inside, while something lives there.
+    async def show(self, paths: Collection[str], entry: int) -> None:
+        """Let what was put at some paths of the workspace, as of an entry, be seen inside, where something lives.
 
         A mount remembers what was not there and what was exchanged since. What commands have
-        changed themselves is left as it is: that is merged when it is laid in.
+        changed themselves since it was last taken is left as it is: that is merged when it is laid in.
         """
         async with self._lock:
             root, upper = self.inside_root(), self._upper
             if root is not None and upper is not None:
+                self._taken = taken = self._taken or Taken()
                 ground = self._ground.workspace
-                await to_the_end(asyncio.to_thread(show, paths, ground, upper.folder, root, self._shown))
-                self._seen.update(self._shown)
+                await to_the_end(asyncio.to_thread(show, paths, entry, ground, upper.folder, root, taken))
 
     # -- changes
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """Whose work lies in an upper folder on which nothing lives any more; nobody's where there is none."""
+        if self.live or self._upper is None or self._taken is None:
+            return ()
+        return self.together or (self._last,)
 
     async def detach(self, operation: int) -> Harvest | None:
         """Hand out what changed since it was last handed out, as work of an operation; None where nothing did.
@@ -195,10 +201,11 @@ class SessionOverlay:
             if upper is None:
                 return None
             if self._mount is not None:
-                return Harvest(replace(upper, operation=operation, live=True), self._seen, together)
+                self._taken, self._last = self._taken or Taken(), operation
+                return Harvest(replace(upper, operation=operation, live=True), self._taken, together)
             apart = await to_the_end(asyncio.to_thread(self._set_apart, upper, operation))
-            seen, self._seen, self._shown = self._seen or None, {}, {}
-            return Harvest(apart, seen, together) if apart is not None else None
+            taken, self._taken = self._taken, None
+            return Harvest(apart, taken, together) if apart is not None else None
 
     async def drop(self) -> None:
         """Let go of what changed, if nothing lives: of a command that was refused, or only tried."""
@@ -206,7 +213,7 @@ class SessionOverlay:
             await self._end_if_idle()
             upper, self._together = self._upper, set(self._running.values())
             if upper is not None and self._mount is None:
-                self._upper, self._seen, self._shown = None, {}, {}
+                self._upper, self._taken = None, None
                 await to_the_end(asyncio.to_thread(scratch.remove, upper.folder))
 
     async def close(self) -> None:
@@ -225,7 +232,8 @@ class SessionOverlay:
     async def _joined(self, operation: int, number: int, limits: Limits) -> Joined:
         """The mount, made where there is none; the command counts as running from here on."""
         async with self._lock:
-            await self._end_if_idle()
+            if self._taken is None or self.inside_root() is None:
+                await self._end_if_idle()  # else a mount made anew would hide what was put there since it was taken
             if self._mount is None:
                 self._mount = await self._open(operation, limits)
             self._running[number] = operation
@@ -272,6 +280,7 @@ class SessionOverlay:
 
     async def _end(self) -> None:
         mount, self._mount = self._mount, None
+        self._together |= self._leavers.keys()  # they may have changed something to the end
         self._leavers.clear()
         if mount is not None:
             await to_the_end(mount.close())

@@ -4,48 +4,52 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from workspace.working_copy.changeset import Taken
 from workspace.working_copy.files import Blocked, Files, Stamp
 
 _BESIDE = b".wukong-tmp-shown"
 
 
-def show(
-    paths: Collection[str], workspace: Path, upper: Path, inside: Path, shown: MutableMapping[str, Stamp]
-) -> None:
-    """Make paths the same inside as in the workspace, but for those that were changed inside.
+def show(paths: Collection[str], entry: int, workspace: Path, upper: Path, inside: Path, taken: Taken) -> None:
+    """Make paths the same inside as in the workspace, as of an entry, but for those that were changed inside.
 
-    ``inside`` is the workspace as it is seen through the mount, ``upper`` its upper folder.
-    ``shown`` are the stamps there of what was brought in before; it is brought up to date.
-    No link inside is followed: it may lead anywhere.
+    ``inside`` is the workspace as it is seen through the mount, ``upper`` its upper folder;
+    ``taken``, what is known of that, is brought up to date. No link inside is followed: it
+    may lead anywhere.
     """
     real, above, seen = Files(workspace), Files(upper), Files(inside)
     try:
         for path in paths:
             with suppress(OSError, Blocked):
-                _show(path, real, above, seen, shown)
+                if _show(path, real, above, seen, taken):
+                    taken.entries[path] = entry
     finally:
         for files in (real, above, seen):
             files.close()
 
 
-def _show(path: str, real: Files, above: Files, seen: Files, shown: MutableMapping[str, Stamp]) -> None:
+def _show(path: str, real: Files, above: Files, seen: Files, taken: Taken) -> bool:
+    """Show one path; whether it is now the same on both sides."""
     there = above.status(path)
-    if there is not None and shown.get(path) != Stamp.of(there):
-        return
+    if there is not None and taken.same.get(path) != Stamp.of(there):
+        return False
     status = real.status(path)
     if _alike(status, seen.status(path)):
-        return
+        return True
     if status is None:
         with seen.folder_of(path) as (parent, name):
             os.unlink(name, dir_fd=parent)
     elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
         _bring(path, real, seen, status)
+    else:
+        return False
     if (there := above.status(path)) is not None:
-        shown[path] = Stamp.of(there)
+        taken.stamps[path] = taken.same[path] = Stamp.of(there)
+    return True
 
 
 def _bring(path: str, real: Files, seen: Files, status: os.stat_result) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from runtime.dispatch.door import Invocation
 from runtime.dispatch.session import Session
-from runtime.execution import bubblewrap, scratch
-from runtime.execution.change_set import Ask, settle, told
+from runtime.execution import bubblewrap, quota, scratch
+from runtime.execution.change_set import Ask, changes, discard, settle, told
 from runtime.execution.mounts import SandboxError, can_be_shown_at
 from runtime.execution.overlay import Ground, Now, SessionOverlay, mounts_below, same_file_system
 from runtime.execution.secret_files import SecretFiles, tracked
+from runtime.waiting import to_the_end
 from workspace import History
 from workspace.entries import CapabilityEntry
 from workspace.kinds import Kind, Outcome
@@ -36,6 +37,8 @@ class Site:
 
     root: Path
     store: Path
+    quota: int = quota.DEFAULT
+    """Bytes that each session may write."""
     secrets: SecretFiles = field(init=False)
     _same: bool | None = None
     _works: str | None = None
@@ -54,7 +57,7 @@ class Site:
         async with self._lock:
             if self._same is None:
                 self._same = await asyncio.to_thread(same_file_system, self.store, self.root)
-            ground = Ground(self.store, self.root, inside, [self.store], self._same)
+            ground = Ground(self.store, self.root, inside, [self.store], self._same, self.quota)
             if self._works is None:
                 self._works = await self._tried(ground)
         return (None, self._works) if self._works else (ground, "")
@@ -121,40 +124,52 @@ class Workplace:
             if harvest is None:
                 return "", ()
             settled = await settle(
-                self.session.host, harvest.upper, invocation.part, ask=self._asks(invocation), seen=harvest.seen
+                self.session.host, harvest.upper, invocation.part, ask=self._asks(invocation), taken=harvest.taken
             )
         return told(settled), tuple(one for one in harvest.together if one != invocation.operation)
 
     async def ready(self) -> None:
-        """Wait until what the commands before changed is in the workspace."""
+        """Wait until what commands before changed, and what they left where that has ended, is in the workspace."""
         async with self._settling:
-            pass
+            if self._overlay is not None and self._overlay.left:
+                await self._take_left(self._overlay, self._overlay.left)
 
-    async def show(self, paths: Collection[str]) -> None:
-        """Let what others put at some paths of the workspace be seen by what lives on the overlay."""
+    async def show(self, paths: Collection[str], entry: int) -> None:
+        """Let what others put at some paths of the workspace, as of an entry, be seen by what lives here."""
         if self._overlay is not None:
-            await self._overlay.show(paths)
+            await self._overlay.show(paths, entry)
 
     async def close(self) -> None:
         """End what commands left, take what that has changed since, and remove the session's folders."""
-        overlay, host = self._overlay, self.session.host
+        overlay = self._overlay
         if overlay is None:
             return
         left = overlay.together
         await overlay.close()
-        if left and (harvest := await overlay.detach(left[-1])) is not None:
-            act = self.session.cause.act(
-                Kind.CAPABILITY, "what processes changed that a command left",
-                detail=CapabilityEntry(attribution="joint", together=left).detail(),
-            )  # fmt: skip
-            operation = await host.write(lambda work: work.begin(act))
-            upper = replace(harvest.upper, operation=operation)
-            settled = await settle(host, upper, replace(act, operation=operation, detail={}), seen=harvest.seen)
-            said = told(settled).strip().encode("utf-8", "replace")
-            await host.write(lambda work: work.end(operation, Outcome.DONE, payload=said))
+        if left:
+            await self._take_left(overlay, left)
         await overlay.remove()
 
     # -- inside
+
+    async def _take_left(self, overlay: SessionOverlay, left: tuple[int, ...]) -> None:
+        """Bring in what processes changed that these operations left, if anything, as an operation of its own."""
+        host = self.session.host
+        harvest = await overlay.detach(left[-1])
+        if harvest is None:
+            return
+        if not await changes(host, harvest.upper, harvest.taken):
+            await to_the_end(asyncio.to_thread(discard, harvest.upper))
+            return
+        act = self.session.cause.act(
+            Kind.CAPABILITY, "what processes changed that a command left",
+            detail=CapabilityEntry(attribution="joint", together=left).detail(),
+        )  # fmt: skip
+        operation = await host.write(lambda work: work.begin(act))
+        upper = replace(harvest.upper, operation=operation)
+        settled = await settle(host, upper, replace(act, operation=operation, detail={}), taken=harvest.taken)
+        said = told(settled).strip().encode("utf-8", "replace")
+        await host.write(lambda work: work.end(operation, Outcome.DONE, payload=said))
 
     async def _now(self) -> Now:
         host = self.session.host

@@ -380,7 +380,7 @@ class Sessions:
             first, self._shown = self._shown + 1, self._entry
             paths = await self.read(lambda history: _paths(history, first, self._shown))
             for workplace in live if paths else ():
-                await workplace.show(paths)
+                await workplace.show(paths, self._shown)
 
     async def _snapshot(self, within: Collection[str] | None) -> Scanned:
         if within is not None:

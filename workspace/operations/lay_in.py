@@ -24,7 +24,7 @@ from workspace.records import Act, Conflict, Edit, State, Version
 from workspace.store.contents import digest
 from workspace.store.merge import combine
 from workspace.working_copy import changeset, coverage, snapshot, transfer
-from workspace.working_copy.changeset import Change, ChangeSet, Upper
+from workspace.working_copy.changeset import Change, ChangeSet, Taken, Upper
 from workspace.working_copy.checkout import Source
 from workspace.working_copy.files import Blocked, Files, Found, Stamp
 from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles, noted
@@ -70,13 +70,13 @@ class LayingIn:
     durable the upper folder has to stay: opening goes on from what it holds.
     """
 
-    def __init__(self, upper: Upper, act: Act, *, seen: dict[str, Stamp] | None = None) -> None:
-        """``act.operation`` is the operation whose work it is; ``seen`` the stamps of a live upper folder."""
+    def __init__(self, upper: Upper, act: Act, *, taken: Taken | None = None) -> None:
+        """``act.operation`` is the operation whose work it is; ``taken`` what is known of a live upper folder."""
         self.upper = upper
         self.act = act
         self.laid = Laid()
         self.set = ChangeSet(upper)
-        self._seen = seen
+        self._taken = taken
         self._files = Files(upper.folder)
         self._copy = upper.live or not upper.same_filesystem
         self._renamed: dict[str, str] = {}
@@ -95,7 +95,7 @@ class LayingIn:
             known_below=lambda path: history.store.versions.any_below(path, history.branch.id, history.cursor),
             largest=coverage.largest(history.store),
             caches=coverage.caches(history.store),
-            seen=self._seen,
+            seen=self._taken.stamps if self._taken is not None else None,
         )
         wanted = [change for change in self.set.of("document") if change.kind != "touched"]
         self._documents, self._renamed = _with_renames(history, self._files, wanted)
@@ -134,7 +134,7 @@ class LayingIn:
         laid, checkout = self.laid, _copy_of(work).checkout
         try:
             with work.batch():
-                plan = _Plan(work, self.upper)
+                plan = _Plan(work, self.upper, self._taken)
                 edits = plan.edits(part)
                 laid.conflicts += plan.conflicts
                 if edits:
@@ -144,12 +144,27 @@ class LayingIn:
                             source = Source(version.number, self._files, path, self._copy)
                             checkout.sources[version.document] = source
                     laid.versions += versions
+                    self._note(versions, edits)
+                self._note_same(plan.settled)
                 for edit, head in plan.beside:
                     laid.beside += self._record_beside(work, edit, head)
         except Conflicted as error:  # somebody wrote just now: theirs is kept
             laid.conflicts += error.conflicts
         finally:
             checkout.forget_sources()
+
+    def _note(self, versions: Sequence[Version], edits: Sequence[Planned]) -> None:
+        """What is seen inside of a live overlay is, for these paths, what was just recorded."""
+        if self._taken is not None:
+            for version, (_, path) in zip(versions, edits, strict=True):
+                if path is not None:
+                    self._taken.entries[path] = version.entry
+
+    def _note_same(self, paths: Sequence[str]) -> None:
+        """What a live overlay holds at these paths has gone in, so what comes there later is to be seen inside."""
+        if self._taken is not None:
+            stamps = self._taken.stamps
+            self._taken.same.update((path, stamps[path]) for path in paths if path in stamps)
 
     def intend(self, work: Workspace) -> list[Outside]:
         """Record what is changed outside of the history, before any of it moves."""
@@ -287,14 +302,17 @@ Planned = tuple[Edit, str | None]
 class _Plan:
     """Turns changes into edits, within the transaction that records them."""
 
-    def __init__(self, work: Workspace, upper: Upper) -> None:
+    def __init__(self, work: Workspace, upper: Upper, taken: Taken | None = None) -> None:
         self._work = work
         self._copy = _copy_of(work)
         self._upper = upper
+        self._entries = taken.entries if taken is not None else {}
         self._taken: set[int] = set()
         self.conflicts: list[Conflict] = []
         self.beside: list[tuple[Edit, Version]] = []
         """What lost a conflict, and the version that stays."""
+        self.settled: list[str] = []
+        """The paths whose changes went in, or were there already."""
 
     def edits(self, part: Sequence[Reading]) -> list[Planned]:
         """The edits of a part; a group with a conflict has none."""
@@ -320,6 +338,8 @@ class _Plan:
             elif edit is not None:
                 edits.append(edit)
         self.conflicts += conflicts
+        if not conflicts:
+            self.settled += [reading.change.path for reading in group]
         if not conflicts or len(group) == 1:
             return edits
         del self.beside[before:]
@@ -344,7 +364,8 @@ class _Plan:
             if change.kind == "deleted":
                 return None  # both removed it
             return Conflict(change.path, "it was deleted meanwhile, and edited on the other side")
-        base = head if untouched else work.head(head.document, cursor=self._upper.entry)
+        known = self._entries.get(change.path, self._upper.entry)
+        base = head if untouched else work.head(head.document, cursor=known)
         if base is None or not base.exists:
             base = None
         theirs = self._state(change.path, found, head) if found is not None else None

@@ -59,6 +59,19 @@ class Upper:
     hidden: frozenset[str] = frozenset()
 
 
+@dataclass(slots=True)
+class Taken:
+    """What is known of a live upper folder, by path; brought up to date whenever something is taken or put there.
+
+    ``stamps`` are of what was taken from it, ``same`` of what is there as it is in the workspace. As of the entry in
+    ``entries`` a document was what is seen inside: a change that comes later was made from that.
+    """
+
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    same: dict[str, Stamp] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What happened to one path; a ``folder`` stands for all below it.

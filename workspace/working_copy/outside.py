@@ -141,9 +141,13 @@ class OutsideFiles:
         (self._folder / KEPT).mkdir(mode=0o700, exist_ok=True)
         kept = Files(self._folder)
         try:
-            return [self._put(row, kept) for row in rows]
+            done = [self._put(row, kept) for row in rows]
         finally:
             kept.close()
+        for row in done:  # a folder that git has made empty may be one that it needs
+            if row.reverses is not None and row.change == "deleted" and row.held and row.reason != GIT:
+                self._files.prune(row.path)
+        return done
 
     def recover(self) -> list[Outside]:
         """Finish what a crash cut short; the rows that were finished."""
