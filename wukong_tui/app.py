@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,11 +35,12 @@ from workspace.errors import WorkspaceError
 from workspace.visible import visible
 from wukong_tui import error_log
 from wukong_tui.actions.answering import Answering
+from wukong_tui.actions.keyboard import Keyboard
 from wukong_tui.actions.navigation import Navigation
 from wukong_tui.actions.playback import Playback
 from wukong_tui.actions.prompting import Prompting
 from wukong_tui.actions.searching import Searching
-from wukong_tui.actions.table import ACTIONS, BY_NAME, COMMANDS, Action, NamedCall
+from wukong_tui.actions.table import BY_NAME, COMMANDS
 from wukong_tui.actions.undo_actions import UndoActions
 from wukong_tui.actions.windows import Windows
 from wukong_tui.frames import status_bar
@@ -57,14 +58,6 @@ if TYPE_CHECKING:
     from wukong_tui.demo import Demo
     from wukong_tui.frames.frames import Frames
 
-ALWAYS = ("ctrl+c", "ctrl+q")
-"""Keys that count in front of a dialog, too."""
-ANYWHERE = ("f1",)
-"""Keys of looking that mean the same while typing."""
-ENTERS = ("pageup",)
-"""Keys that begin to look while typing."""
-LOOKING = ("Go", "Look", "Panes", "Play")
-"""Groups of actions of which one sees more while looking: asked for by name, they begin it."""
 NOTICED = 10.0
 """Seconds for which a sentence stays in the bar, unless a key comes before."""
 AGES = 10.0
@@ -72,7 +65,6 @@ AGES = 10.0
 LETTING_GO = 2.0
 """Seconds that leaving waits for the host at most."""
 HINT = "say what you want done · / commands · @ documents · ctrl+t looks · F1 help"
-KEYS: Mapping[str, Action] = {key: action for action in ACTIONS for key in action.keys}
 
 
 class Desktop(Screen[None]):
@@ -93,6 +85,7 @@ class Office(AdaptedApp):
     BINDINGS = []  # noqa: RUF012 - keys come from the table of actions
     ESCAPE_TO_MINIMIZE = False
 
+    keyboard: Keyboard
     navigation: Navigation
     playback: Playback
     searching: Searching
@@ -111,6 +104,7 @@ class Office(AdaptedApp):
         self.permissions: Permissions = permissions
         self.frame: Frame | None = None
         self.panes = Panes()
+        self.keyboard = Keyboard(self)
         self.navigation = Navigation(self)
         self.playback = Playback(self)
         self.searching = Searching(self)
@@ -123,8 +117,6 @@ class Office(AdaptedApp):
         self.rehearsal: Rehearsal | None = None
         self.drawn = asyncio.Event()
         """Set once a frame was drawn."""
-        self.keys = 0
-        """Key presses so far: who asks something later sees whether anything was typed since."""
         self.asked_since = 1 << 62
         """The entry after which approvals may wait for an answer."""
         self._noticed = 0.0
@@ -400,7 +392,7 @@ class Office(AdaptedApp):
 
     def on_prompt_input_command(self, message: PromptInput.Command) -> None:
         """Somebody typed the name of an action."""
-        self.do_by_name(BY_NAME[message.name], message.argument)
+        self.keyboard.do_by_name(BY_NAME[message.name], message.argument)
 
     def on_prompt_input_refused(self, message: PromptInput.Refused) -> None:
         """Something could not be typed."""
@@ -428,54 +420,9 @@ class Office(AdaptedApp):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys go to the table of actions first; what it does not take goes on to what has the focus."""
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            self.keys += 1
-            if len(self.screen_stack) > 1:
-                if event.key in ALWAYS:
-                    self.do(KEYS[event.key], NamedCall(event))
-                    return
-            else:
-                said, self.state.notice = self.state.notice, ""
-                if self._key(event):
-                    return
-                if said:
-                    self.say()
+        if isinstance(event, events.Key) and not event.is_forwarded and self.keyboard.take(event):
+            return
         await super().on_event(event)
-
-    def _key(self, event: events.Key) -> bool:
-        """Carry out the action of a key. False where it has none here."""
-        state = self.state
-        if state.mode == "time" and event.key.isdigit() and (state.count or self.navigation.counting(event.key)):
-            state.count += event.key
-            self.say()
-            return True
-        if event.key != "apostrophe":
-            self.navigation.quoted = False
-        if state.mode == "work" and event.key in ENTERS:
-            self.navigation.switch_to("time")
-            return True
-        action = KEYS.get(event.key)
-        if action is None or (action.mode not in ("any", state.mode) and event.key not in ANYWHERE):
-            return False
-        if state.count and not action.counted and action.name != "close":
-            self.navigation.take_digit()  # it was for a pane, which this key is for
-        self.do(action, NamedCall(event))
-        return True
-
-    def do(self, action: Action, call: NamedCall) -> None:
-        """Carry out an action."""
-        action.handler(self, call)
-        self.say()
-
-    def do_by_name(self, action: Action, argument: str = "") -> None:
-        """Carry out an action that was asked for by its name, where one sees what it does."""
-        if action.mode == "work" and self.state.mode == "time":
-            self.navigation.switch_to("work")
-        elif action.mode == "time" and action.group in LOOKING and self.state.mode == "work":
-            self.navigation.switch_to("time")
-        if action.counted:
-            self.state.count = argument
-        self.do(action, NamedCall(argument=argument))
 
     async def action_quit(self) -> None:
         """Leave; what runs goes on."""

@@ -438,7 +438,7 @@ async def test_who_went_on_while_a_search_ran_stays_where_they_are(story: Story)
             await pilot.pause(0.002)
         there = app.state.cursor
         slow.set()
-        await until(pilot, lambda: "n goes there" in app.text)
+        await until(pilot, lambda: "n goes to the next one" in app.text)
         assert app.state.cursor == there
         await press(pilot, "n")
         assert app.state.cursor in {entry for entry, _ in app.state.hits}

@@ -87,7 +87,7 @@ class Prompting:
     async def _go_back(self, text: str, cursor: int) -> None:
         """Begin a branch, of the documents too: they become what they were, as an act of the new session."""
         app = self._app
-        asked, fork = (app.keys, app.state.mode), ""
+        asked, fork = (app.keyboard.presses, app.state.mode), ""
         async with self._order:
             while (sure := await app.undo_actions.agreed("restore", {"cursor": cursor}, asked)) is not None:
                 try:
@@ -102,7 +102,7 @@ class Prompting:
                     app.notify_person(str(error))
                 if not isinstance(refused, Changed):
                     break
-                asked = app.keys, app.state.mode
+                asked = app.keyboard.presses, app.state.mode
             self._give_back(text)
 
     async def _say(self, text: str, fork: int | None = None) -> None:

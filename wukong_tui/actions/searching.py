@@ -32,7 +32,7 @@ class Searching:
         from workspace.operations.search import search
 
         app, cursor = self._app, self._app.state.cursor
-        asked = app.keys, app.state.live or cursor
+        asked = app.keyboard.presses, app.state.live or cursor
 
         def find(history: History) -> list[tuple[int, int]]:
             found = []
@@ -51,7 +51,7 @@ class Searching:
         if not app.state.hits:
             app.notify_person(f"No version contains {text!r}.")
             return
-        if (app.keys, app.state.live or app.state.cursor) != asked:
+        if (app.keyboard.presses, app.state.live or app.state.cursor) != asked:
             self._at = -1
             app.notify_person(f"{text!r}: {len(app.state.hits):,} hits; n goes to the next one.")
             return

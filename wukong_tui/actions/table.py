@@ -20,7 +20,7 @@ Group = Literal["Go", "Look", "Panes", "Play", "Take back", "Talk", "Office"]
 
 
 @dataclass(frozen=True, slots=True)
-class NamedCall:
+class ActionCall:
     """How an action was asked for: by a key, or by its name and what followed it."""
 
     key: Key | None = None
@@ -37,7 +37,7 @@ class Action:
     """
 
     name: str
-    handler: Callable[[Office, NamedCall], None]
+    handler: Callable[[Office, ActionCall], None]
     group: Group
     keys: tuple[str, ...]
     written: str

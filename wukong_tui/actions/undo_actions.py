@@ -49,7 +49,7 @@ class UndoActions:
         self._app.beside(self.act("scan", {}), "acts")
 
     def _preview(self, name: ActName, arguments: dict[str, object]) -> None:
-        now = self._app.keys, self._app.state.mode
+        now = self._app.keyboard.presses, self._app.state.mode
         self._app.beside(self._previewed(name, arguments, now), "previews", exclusive=True)
 
     async def _previewed(self, name: ActName, arguments: dict[str, object], asked: tuple[int, str]) -> None:
@@ -57,7 +57,7 @@ class UndoActions:
         while sure := await self.agreed(name, arguments, asked):
             if not isinstance(await self.act(name, sure), Changed):
                 return
-            asked = self._app.keys, self._app.state.mode
+            asked = self._app.keyboard.presses, self._app.state.mode
 
     async def agreed(
         self, name: ActName, arguments: dict[str, object], asked: tuple[int, str]
@@ -78,7 +78,10 @@ class UndoActions:
         except WorkspaceError as error:
             app.notify_person(str(error))
             return None
-        if (app.keys, app.state.mode) != asked:  # whoever types on has not asked for a window under the keys
+        if (
+            app.keyboard.presses,
+            app.state.mode,
+        ) != asked:  # whoever types on has not asked for a window under the keys
             app.notify_person(f"{PREVIEWS[name]} was dropped because you pressed other keys; press its key again.")
             return None
         if not shown["touched"] and not shown["conflicts"] and name in ("restore", "revert"):

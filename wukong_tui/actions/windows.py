@@ -81,7 +81,7 @@ class Windows:
                 app.navigation.switch_to("work")
                 app.prompt.put(f"/{action.name} ")
             else:
-                app.do_by_name(action)
+                app.keyboard.do_by_name(action)
 
         choices = [Choice(action.title, action.group, action.shown) for action in offered]
         app.push_screen(PickerScreen("Actions", choices), chosen)
