@@ -88,7 +88,7 @@ async def recorded_apart(
     try:
         async with temporary() as folder:
             ran = await execute(overlay, folder / "output")
-            text, whole = _output(ran)
+            text, whole = answered(ran)
             text += note()
     except SandboxError as error:
         said = str(error)
@@ -131,7 +131,7 @@ async def _ended_by_scan(
             scratch = folder / "scratch"
             scratch.mkdir()
             ran = await execute(scratch)
-            text, whole = _output(ran)
+            text, whole = answered(ran)
             text += note()
     except SandboxError as error:
         return await to_the_end(finish(Outcome.REFUSED, str(error), None, None))
@@ -142,7 +142,7 @@ async def _ended_by_scan(
     return await to_the_end(finish(outcome, text, whole, ran.status))
 
 
-def _output(ran: Ran) -> tuple[str, bytes | None]:
+def answered(ran: Ran) -> tuple[str, bytes | None]:
     """What to tell of an execution, and its whole output where that is more."""
     said = ran.output.decode("utf-8", "replace")
     text, cut = shorten(said)

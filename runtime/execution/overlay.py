@@ -75,11 +75,14 @@ class SessionOverlay:
     hands it out. ``close`` ends everything.
     """
 
-    def __init__(self, session: str, ground: Ground, now: Callable[[], Awaitable[Now]]) -> None:
-        """``now`` is asked before each mount."""
+    def __init__(
+        self, session: str, ground: Ground, now: Callable[[], Awaitable[Now]], *, fleeting: bool = False
+    ) -> None:
+        """``now`` is asked before each mount. What changes on a ``fleeting`` overlay nobody finds after a crash."""
         self.session = session
         self._ground = ground
         self._now = now
+        self._fleeting = fleeting
         self._folder = ground.store / waiting.FOLDER / session
         self._numbers = 0
         self._mount: Joined | None = None
@@ -216,6 +219,12 @@ class SessionOverlay:
                 self._upper, self._taken = None, None
                 await to_the_end(asyncio.to_thread(scratch.remove, upper.folder))
 
+    async def discard(self) -> None:
+        """End all that lives, and remove whatever was changed."""
+        await self.close()
+        await self.drop()
+        await self.remove()
+
     async def close(self) -> None:
         """End all that lives. What it changed is still to be had from ``detach``; then ``remove``."""
         async with self._lock:
@@ -303,7 +312,8 @@ class SessionOverlay:
             self._upper = Upper(
                 upper, mounted, entry, operation, self.session, False, self._ground.same_filesystem, hidden
             )
-            waiting.write(self._folder / waiting.OWNER, waiting.record(self._upper))
+            if not self._fleeting:
+                waiting.write(self._folder / waiting.OWNER, waiting.record(self._upper))
         except OSError as error:
             raise SandboxError(f"The overlay cannot be made in {self._folder}: {error.strerror}.") from error
         return Layers(upper, work, cover)
@@ -332,6 +342,9 @@ class SessionOverlay:
         if _is_empty(upper.folder):
             self._upper = None
             return None
+        if self._fleeting:
+            self._upper = None
+            return upper
         sets = self._ground.store / waiting.FOLDER / waiting.SETS
         sets.mkdir(mode=0o700, exist_ok=True)
         apart = replace(upper, folder=sets / str(operation), operation=operation)

@@ -70,16 +70,14 @@ class Site:
         async def now() -> Now:
             return Now()
 
-        probe = SessionOverlay(f"{_PROBE}-{os.getpid()}", ground, now)
+        probe = SessionOverlay(f"{_PROBE}-{os.getpid()}", ground, now, fleeting=True)
         try:
             ran = await probe.run(0, ["true"])
             return "" if ran.status == 0 else "an overlay of it does not work"
         except SandboxError as error:
             return str(error).rstrip(".")
         finally:
-            await probe.close()
-            await probe.drop()
-            await probe.remove()
+            await probe.discard()
 
 
 class Workplace:
@@ -101,6 +99,21 @@ class Workplace:
                 return None
             self._overlay = self._overlay or SessionOverlay(self.session.name, ground, self._now)
         return self._overlay
+
+    async def why(self) -> str:
+        """Why commands run in the workspace itself; empty where they do not."""
+        if not self.session.on_overlay:
+            return "this session's commands run on the folder"
+        return (await self._site.ground(self.session.inside))[1]
+
+    async def apart(self, name: str) -> SessionOverlay | None:
+        """Another overlay, for one command, which whoever asks for it discards; None where there is none."""
+        ground, _ = await self._site.ground(self.session.inside)
+        return (
+            None
+            if ground is None
+            else SessionOverlay(f"{self.session.name}-{name}", ground, self._now, fleeting=True)
+        )
 
     @property
     def live(self) -> bool:

@@ -7,6 +7,7 @@ from runtime.agent.loop import NativeAgent
 from runtime.dispatch.door import Dispatch, Executor
 from runtime.dispatch.session import Session
 from runtime.execution.command import RunCommand
+from runtime.execution.dry_run import TryCommand
 from runtime.execution.programs import RunProgram
 from runtime.execution.workplace import Workplace
 from runtime.models.base import Model
@@ -18,7 +19,12 @@ from runtime.tools.registry import Registry
 def toolset(workplace: Workplace) -> Registry[Executor]:
     """A registry for one session: capabilities on documents, commands, programs and the plan."""
     return declared().executed_by(
-        {"run": RunCommand(workplace), "program": RunProgram(workplace), "plan": KeepPlan()}
+        {
+            "run": RunCommand(workplace),
+            "try": TryCommand(workplace),
+            "program": RunProgram(workplace),
+            "plan": KeepPlan(),
+        }
     )
 
 

@@ -19,6 +19,14 @@ RUN = Capability(
     frozenset({"execute", "write"}),
     in_programs=False,
 )
+TRY = Capability(
+    "try",
+    "Try a shell command: run it as `run` does, and be shown what it would change. Nothing of it is kept.",
+    RUN.parameters,
+    ("command",),
+    frozenset({"execute"}),
+    in_programs=False,
+)
 PROGRAM = Capability(
     "program",
     "Run a Python program in the sandbox that uses capabilities through `import wk` (wk.read, wk.edit, wk.write, …;"
@@ -68,4 +76,4 @@ PLAN = Capability(
 @cache
 def declared() -> Registry[None]:
     """Every capability that sessions are given, for who only wants to know of them."""
-    return Registry((*CAPABILITIES, RUN, PROGRAM, PLAN), aliases={"bash": "run", "shell": "run"})
+    return Registry((*CAPABILITIES, RUN, TRY, PROGRAM, PLAN), aliases={"bash": "run", "shell": "run"})
