@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from runtime.execution import bubblewrap, sandbox
+from runtime.execution import bubblewrap, owners, sandbox
 from workspace import NotFound
 from workspace.store import engine, location
+from workspace.visible import visible
 from workspace.working_copy.files import exchange_works
 
 
@@ -35,6 +36,7 @@ def examine(directory: Path, store: Path | None = None) -> list[Finding]:
         _exchange(directory),
         _sandbox(),
         _overlay(),
+        _owners(directory),
         _terminal(),
         _packages(),
     ]
@@ -114,6 +116,17 @@ def _overlay() -> Finding:
     return Finding(
         "Overlay", None, tried, f"Commands are surrounded by scans instead. To change that: {mend}" if mend else ""
     )
+
+
+def _owners(directory: Path) -> Finding:
+    others = owners.of_others(directory, 3)
+    if not others:
+        return Finding("Owners", True, "all files have your user and group")
+    named = ", ".join(visible(path) for path in others)
+    return Finding(
+        "Owners", None, f"files of other owners, such as {named}",
+        "On an overlay commands cannot change these; `wukong run --on-folder` runs them on the folder itself.",
+    )  # fmt: skip
 
 
 def _overlays(trial: bubblewrap.Trial) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from runtime.dispatch.door import Invocation, Plain
-from runtime.execution import sandbox
+from runtime.execution import owners, sandbox
 from runtime.execution.overlay import SessionOverlay
 from runtime.execution.sandbox import Limits, Ran, SandboxError
 from runtime.execution.scratch import temporary
@@ -90,6 +90,10 @@ async def recorded_apart(
             ran = await execute(overlay, folder / "output")
             text, whole = answered(ran)
             text += note()
+            if owners.REFUSED in ran.output and (
+                others := await asyncio.to_thread(owners.of_others, invocation.session.host.root)
+            ):
+                text += f"\n[{owners.told(others)}]"
     except SandboxError as error:
         said = str(error)
         return await invocation.end(lambda work: Result(said, Outcome.REFUSED), alone=False)

@@ -18,7 +18,17 @@ def test_doctor_lists_every_check_and_leaves_nothing_behind(wukong: Call, folder
     before = sorted(folder.iterdir())
     lines = wukong("doctor").text.splitlines()
     checks = [line.split()[1] for line in lines if not line.startswith("      ")]
-    assert checks == ["Python", "SQLite", "History", "Exchange", "Sandbox", "Overlay", "Terminal", "Packages"]
+    assert checks == [
+        "Python",
+        "SQLite",
+        "History",
+        "Exchange",
+        "Sandbox",
+        "Overlay",
+        "Owners",
+        "Terminal",
+        "Packages",
+    ]
     assert all(re.match(r"(ok  |no  |–   )\w+ +\S|      \S", line) for line in lines)
     assert len({re.match(r".{4}\w+ +", line).end() for line in lines if line[:6].strip()}) == 1  # type: ignore[union-attr]
     assert sorted(folder.iterdir()) == before

@@ -288,3 +288,19 @@ async def test_a_command_that_is_tried_shows_what_it_would_change_and_changes_no
         assert sorted(path.name for path in folder.iterdir()) == [".env", ".wukong", "a.txt", "b.txt"]
         assert (folder / "a.txt").read_text() == "one\ntwo\n"
         assert not any((desk.store / "overlays").rglob("*.json"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+async def test_files_of_other_owners_are_named_where_a_command_fails_on_them(folder: Path, tmp_path: Path) -> None:
+    (folder / "theirs.txt").write_text("theirs\n")
+    (folder / "theirs.txt").chmod(0o666)
+    os.chown(folder / "theirs.txt", 1234, 1234)
+    script = tape(tmp_path, run("echo mine >> theirs.txt"), run("echo mine > mine.txt"))
+    async with office(folder, script) as desk:
+        session = await begin(desk)
+        await prompt(desk, session)
+        failed, fine = answers(desk, session)
+        assert "files of other owners cannot be changed on an overlay: theirs.txt" in failed
+        assert "other owners" not in fine
+        assert (folder / "mine.txt").read_text() == "mine\n"
+        assert (folder / "theirs.txt").read_text() == "theirs\n"
