@@ -18,7 +18,7 @@ from widgets.paint import clip
 from widgets.talk import TalkNeed
 from workspace import History, Version
 from workspace.visible import visible
-from wukong_tui.frames.layout import Pane, arrange
+from wukong_tui.frames.layout import PaneName, arrange
 from wukong_tui.views import Look
 from wukong_tui.views.talk import TalkView
 
@@ -94,7 +94,7 @@ def attached(call: Callable[..., str], cwd: Path, size: tuple[int, int]) -> Iter
 # -- panes
 
 
-def pane_rows(terminal: Terminal, name: str, focus: Pane = "document", **how: object) -> list[str]:
+def pane_rows(terminal: Terminal, name: str, focus: PaneName = "document", **how: object) -> list[str]:
     """The rows of a pane on the screen, its title first; none where it is not shown."""
     columns, lines = terminal.size
     regions = arrange(columns, lines, focus, **how).regions  # type: ignore[arg-type]
@@ -115,7 +115,7 @@ class Panes:
         """The panes that were compared at least once."""
         self._talks = TalkView()
 
-    def check(self, terminal: Terminal, cursor: int, document: int, focus: Pane = "document") -> None:
+    def check(self, terminal: Terminal, cursor: int, document: int, focus: PaneName = "document") -> None:
         """Compare every pane that is on the screen; each difference is a failure that shows the screen."""
         try:
             self._bar(terminal, cursor)

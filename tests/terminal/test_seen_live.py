@@ -41,5 +41,5 @@ def test_where_nothing_is_watched_the_office_says_so(place: Place, monkeypatch: 
     with Workspace.open(place.root) as work:
         work.scan()
     with Terminal(office_command(place.root), cwd=place.root, size=(120, 40)) as terminal:
-        terminal.until("Edits from outside are not seen here until /scan")
+        terminal.until("Outside edits show up only after /scan")
         assert terminal.leave() == 0
