@@ -41,6 +41,10 @@ class SessionHost(Protocol):
         """Run what cannot share a transaction: a restore, a revert."""
         ...
 
+    async def patiently(self, act: Callable[[Workspace], T]) -> T:
+        """Run one of many pieces of a large act, in turns with what others wait for."""
+        ...
+
     async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
         """Record all that changed in the folder until now, while others go on writing; by default nobody's act."""
         ...

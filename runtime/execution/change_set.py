@@ -90,7 +90,7 @@ async def _allowed(upper: Upper, lost: Sequence[tuple[str, int]], ask: Ask | Non
 async def _lay_in(host: SessionHost, laying: LayingIn) -> Laid:
     for part in laying.parts():
         readings = await asyncio.to_thread(laying.load, part)
-        await host.alone(lambda work, readings=readings: laying.record(work, readings))  # type: ignore[misc]
+        await host.patiently(lambda work, readings=readings: laying.record(work, readings))  # type: ignore[misc]
     rows, outside = await host.alone(lambda work: (laying.intend(work), _outside(work)))
     done = await asyncio.to_thread(laying.put, host.root, outside, rows)
     return await host.alone(lambda work: laying.finish(work, done))

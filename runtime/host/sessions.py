@@ -170,6 +170,10 @@ class Sessions:
         await self._show()
         return value
 
+    async def patiently(self, act: Callable[[Workspace], T]) -> T:
+        """Run one of many pieces of a large act, in turns with what others wait for."""
+        return self._advance(await self._writer.patiently(lambda work: (act(work), work.cursor)))
+
     async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
         """Record all that changed in the folder until now, while others go on writing; by default nobody's act."""
         scanned = await self._writer.snapshot(act)

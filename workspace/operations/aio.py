@@ -118,8 +118,8 @@ class Writer:
         self._owner: _Owner[Workspace] = _Owner(lambda: Workspace.open(root, store=store, branch=branch))
         self._queue: deque[_Queued] = deque()
         self._patient: deque[_Queued] = deque()
-        """Slices of snapshots: one is run after each group of what others wait for."""
-        self._snapshots = Snapshots(lambda act: self._enqueue(act, alone=True, queue=self._patient))
+        """Pieces of large acts: one is run after each group of what others wait for."""
+        self._snapshots = Snapshots(self.patiently)
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -157,6 +157,10 @@ class Writer:
     async def alone(self, act: Callable[[Workspace], T]) -> T:
         """Run what cannot share a transaction (a scan, a restore, an undo), in its turn."""
         return await self._enqueue(act, alone=True)
+
+    async def patiently(self, act: Callable[[Workspace], T]) -> T:
+        """Run one of many pieces of a large act, alone: after all that waits now, then in turns with it."""
+        return await self._enqueue(act, alone=True, queue=self._patient)
 
     async def snapshot(self, act: Act = OUTSIDE) -> Scanned:
         """Record all that changed in the folder until now, while others go on writing; see Snapshots.take."""
