@@ -36,6 +36,8 @@ from workspace.errors import restored
 if TYPE_CHECKING:
     from runtime.host.core import Core
 
+SWITCH = 0.000_5
+"""Seconds after which a thread that computes lets another one go on: a commit waits for its turn dozens of times."""
 CORE = "runtime.host.sessions:Sessions"
 """What a host serves: ``module:name``, called with the folder and ``store=``."""
 PATIENCE = 60.0
@@ -118,6 +120,7 @@ def start(root: Path, store: Path, *, turn: int, core: str = CORE, idle: float =
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a host until it leaves; the exit status."""
+    sys.setswitchinterval(SWITCH)
     options = _parser().parse_args(arguments)
     kept = [d for d in (options.ready, options.turn) if d is not None]
     for descriptor in kept:

@@ -31,7 +31,7 @@ from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles, noted
 from workspace.working_copy.working_copy import WorkingCopy
 
 STAYS = Act(kind=Kind.MERGE, name="what was on disk stays", actor="wukong")
-SLICE = 32
+SLICE = 16
 """Documents that are recorded in one transaction, at most, but for a group."""
 SLICE_BYTES = 2 << 20
 """Bytes of theirs, at most."""
