@@ -22,6 +22,7 @@ TOPICS = {
     "scan": "scan",
     "search": "search",
     "run": "running",
+    "command": "command",
     "crowd": "crowd",
     "office": "office",
 }

@@ -6,6 +6,7 @@ import contextlib
 
 import click
 
+from runtime.execution.secret_files import tracked
 from runtime.labels import label
 from workspace import History, Version, WorkspaceError
 from workspace.amounts import date_and_time, plural, size
@@ -64,6 +65,11 @@ def status(place: Place, as_json: bool) -> None:
             say(
                 f"caches: {', '.join(caches(history.store).patterns)} (--cache, --no-cache of `wukong scan`)",
                 dim=True,
+            )
+        seen = tracked(history.root, (skipped.path for skipped in coverage if skipped.reason == "secret"))
+        if seen:
+            say(
+                f"Commands see these though they likely hold secrets, since git tracks them: {', '.join(sorted(seen))}."
             )
         if host is not None and host.get("watching") != "live":
             say(how_watched(host), dim=True)
