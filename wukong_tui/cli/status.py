@@ -68,9 +68,7 @@ def status(place: Place, as_json: bool) -> None:
             )
         seen = tracked(history.root, (skipped.path for skipped in coverage if skipped.reason == "secret"))
         if seen:
-            say(
-                f"Commands see these though they likely hold secrets, since git tracks them: {', '.join(sorted(seen))}."
-            )
+            say(f"Commands see these, which likely hold secrets, since git tracks them: {', '.join(sorted(seen))}.")
         if host is not None and host.get("watching") != "live":
             say(how_watched(host), dim=True)
         print_kept(history)
