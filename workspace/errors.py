@@ -83,6 +83,12 @@ class Changed(WorkspaceError):
         super().__init__(message)
 
 
+class Outdated(WorkspaceError):
+    """An older program wrote this history; opening it for writing brings it up to date."""
+
+    code = "outdated"
+
+
 class ReadOnly(WorkspaceError):
     """A writing act was asked of a workspace that was opened for reading."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypedDict
 
-from workspace.errors import Failed, ReadOnly, WorkspaceError
+from workspace.errors import Failed, Outdated, ReadOnly, WorkspaceError
 from workspace.kinds import Outcome
 from workspace.records import INSTANT, PART, Act, Edit, Usage, Version
 from workspace.store import schema
@@ -93,7 +93,8 @@ class Store:
                 schema.check_ours(connection)
                 (have,) = connection.execute("PRAGMA user_version").fetchone()
                 if have != len(schema.MIGRATIONS):
-                    raise WorkspaceError(
+                    kind = Outdated if have < len(schema.MIGRATIONS) else WorkspaceError
+                    raise kind(
                         "This history has another schema than this program; any writing command of the"
                         " newer program, such as `wukong scan`, brings it up to date."
                     )

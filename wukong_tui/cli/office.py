@@ -42,6 +42,7 @@ def office(place: Place, model: str | None, theme: str, yes: bool, read_only: bo
         with place.acting(begin=True) as do:
             done = do("scan")
         note(f"{plural(done['files'], 'file')} recorded, {size(done['bytes'])}.")
+    place.reading().close()  # one that an older program wrote is brought up to date before the screen is taken
     with loading():
         from wukong_tui.app import run
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from runtime.protocol import ActName
-from workspace.errors import NotFound, WorkspaceError
+from workspace.errors import NotFound, Outdated, WorkspaceError
 from workspace.store.location import FILE, existing_folder, find_root, is_network, store_of
 
 if TYPE_CHECKING:
@@ -51,10 +51,14 @@ class Place:
         return here
 
     def reading(self) -> History:
-        """The history open for reading. Raises NotFound."""
+        """The history open for reading; one that an older program wrote is brought up to date. Raises NotFound."""
         from workspace import History
 
-        return History.open(self.root(), store=self.store)
+        try:
+            return History.open(self.root(), store=self.store)
+        except Outdated:
+            self.writing().close()
+            return History.open(self.root(), store=self.store)
 
     def writing(self) -> Workspace:
         """The workspace open for writing. Raises NotFound where there is no history."""
