@@ -136,6 +136,19 @@ def test_ignored_files_and_secrets_that_are_destroyed_come_back_with_undo(work: 
     assert shown(work.root) == before
 
 
+def test_what_is_passed_over_is_known_without_another_look(work: Workspace, command: Command) -> None:
+    command.remove("ignored")
+    command.remove("note.log")
+    command.write("made.log", b"by the agent\n")
+    command.write("node_modules/x", b"")
+    command.lay_in()
+    assert work.scan().operation is None
+    work.undo(target=command.upper.operation)
+    assert work.scan().operation is None
+    work.redo()
+    assert work.scan().operation is None
+
+
 def test_undo_leaves_what_somebody_changed_since(work: Workspace, command: Command) -> None:
     command.write("note.log", b"agent\n")
     command.lay_in()

@@ -204,6 +204,7 @@ class LayingIn:
         outside = _copy_of(work).outside
         with work.store.transaction():
             outside.save(done)
+            work.record_coverage(done, self.act)
             gone = outside.evict(coverage.budget(work.store))
             if gone:
                 detail = EvictEntry(tuple((row.operation, row.path, row.size) for row in gone[:200])).detail()

@@ -164,6 +164,7 @@ class Workspace(Opened):
         """
         family = [member for o in operations for member in undo.family(self, self.operation(o))]
         rows: list[Outside] = []
+        part = act
         with self._on.acting():
             for path in undo.touched(self, family):
                 try:
@@ -185,7 +186,7 @@ class Workspace(Opened):
                     rows = self.copy.outside.intend_back(operation, plan.outside)
                     part = Act(kind=act.kind, actor=act.actor, session=act.session, operation=operation)
                     self.record(part.saying(noted(rows)))
-        self._put_outside(rows)
+        self._put_outside(rows, part)
         return made
 
     def outside_of(self, operations: Collection[int]) -> list[Outside]:
@@ -359,12 +360,20 @@ class Workspace(Opened):
         moves = branch_moves(self.root, self.folder, ready)
         return replace(plan, outside=tuple(ready), stuck=tuple(stuck), moves=tuple(moves))
 
-    def _put_outside(self, rows: Sequence[Outside]) -> None:
+    def record_coverage(self, rows: Sequence[Outside], act: Act) -> None:
+        """In the open transaction: note, as a part of ``act.operation``, what is passed over differently by now."""
+        change = coverage.changes_outside(self.store, self.branch.id, rows)
+        if change.skipped or change.covered:
+            entry = self.record(act.saying(change))
+            coverage.apply(self.store, self.branch.id, entry, change)
+
+    def _put_outside(self, rows: Sequence[Outside], act: Act) -> None:
         """After the transaction that intends them: bring kept files back, and remember what became of it."""
         if rows and self.copy is not None:
             done = self.copy.outside.put(rows)
             with self.store.transaction():
                 self.copy.outside.save(done)
+                self.record_coverage(done, act)
 
     def _check_expected(self, plan: UndoPlan, expect: str | None) -> None:
         if expect is not None and expect != undo.token(self, plan):

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from workspace.entries import CaptureEntry, Passed
 from workspace.records import to_path
 from workspace.store.store import Store
+from workspace.working_copy.git_state import repository_of
 from workspace.working_copy.ignore import DEFAULT_CACHES, Caches
-from workspace.working_copy.outside import BUDGET
+from workspace.working_copy.outside import BUDGET, DONE, GIT, GIT_OBJECT, Outside
 from workspace.working_copy.walk import LARGEST, Skipped
 
 
@@ -29,6 +30,23 @@ def changes(store: Store, branch: int, skipped: Sequence[Skipped]) -> CaptureEnt
     now = {s.path: s for s in skipped}
     came = [Passed(s.path, s.reason, s.bytes) for path, s in sorted(now.items()) if _other(before.get(path), s)]
     return CaptureEntry(tuple(came), tuple(sorted(before.keys() - now.keys())))
+
+
+def changes_outside(store: Store, branch: int, rows: Sequence[Outside]) -> CaptureEntry:
+    """What is passed over differently once these changes outside of the history are in place."""
+    before = {s.path: s for s in at(store, branch, store.journal.last())}
+    came: dict[str, Passed] = {}
+    gone: list[str] = []
+    for row in rows:
+        if row.state != DONE or row.reason == GIT_OBJECT:
+            continue
+        path = repository_of(row.path) if row.reason == GIT else row.path
+        if row.change == "deleted" and row.reason != GIT and path in before:
+            gone.append(path)
+        elif row.change == "created" and path not in before:
+            size = row.after.size if row.after is not None and not row.folder and row.reason != GIT else None
+            came[path] = Passed(path, row.reason, size)
+    return CaptureEntry(tuple(came[path] for path in sorted(came)), tuple(sorted(gone)))
 
 
 def apply(store: Store, branch: int, entry: int, change: CaptureEntry) -> None:

@@ -32,7 +32,8 @@ KEPT = "kept"
 INTENDED, DONE, EVICTED, RETURNED, REFUSED = range(5)
 """States of a row: about to happen; happened; what it displaced was let go; was brought back; did not go in."""
 GIT = "version control"
-UNKEPT = ("cache", "git object")
+GIT_OBJECT = "git object"
+UNKEPT = ("cache", GIT_OBJECT)
 """Reasons of what is put in place, and neither kept when it is displaced nor taken back."""
 CREATED, EDITED, DELETED = range(3)
 _KINDS = {"created": CREATED, "edited": EDITED, "deleted": DELETED}
@@ -66,6 +67,8 @@ class Outside:
     reverses: int | None
     at: int
     state: int
+    folder: bool = False
+    """Whether a folder was put in place; known only just after it was."""
 
     @property
     def held(self) -> bool:
@@ -294,7 +297,8 @@ class OutsideFiles:
             size = transfer.measure(store, f"{KEPT}/{row.id}")[0]
         there = transfer.status(self._files, row.path)
         after = Stamp.of(there) if there is not None and row.change != "deleted" else None
-        return replace(_became(row, DONE, size, after), entries=self._entries(row))
+        is_folder = there is not None and stat.S_ISDIR(there.st_mode)
+        return replace(_became(row, DONE, size, after), entries=self._entries(row), folder=is_folder)
 
     def _bring(self, row: Outside, store: Files, name: bytes) -> None:
         """Give what comes in the temporary name beside its target, unless it has it or is in place already."""
