@@ -270,9 +270,9 @@ def _program(name: str) -> Path | None:
     """Where a program is on the user's PATH, behind the shims of pyenv; None where the system has it."""
     for folder in map(Path, _path()):
         found = folder / name
-        if folder.name == "shims" and found.is_file():
+        if folder.name == "shims" and os.access(found, os.X_OK):
             found = _pyenv(folder.parent) / "bin" / name
-        if found.is_file() and os.access(found, os.X_OK):
+        if os.access(found, os.X_OK) and found.is_file():
             return None if _is_system(folder) else found
     return None
 

@@ -23,6 +23,7 @@ TOPICS = {
     "search": "search",
     "run": "running",
     "command": "command",
+    "changes": "changes",
     "crowd": "crowd",
     "office": "office",
 }

@@ -165,9 +165,9 @@ class Versions:
 
     def ever_at(self, path: str) -> list[int]:
         """Documents that were at ``path`` at any time, newest first."""
-        rows = self._db.execute(
-            "SELECT document FROM place WHERE path = ? ORDER BY document DESC", (self.known_path(path),)
-        )
+        if (known := self.known_path(path)) is None:
+            return []
+        rows = self._db.execute("SELECT document FROM place WHERE path = ? ORDER BY document DESC", (known,))
         return [document for (document,) in rows]
 
     def any_below(self, folder: str, branch: int, cursor: int) -> bool:

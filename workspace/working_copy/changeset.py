@@ -217,7 +217,9 @@ class _Reader:
             group = group or path
             self._deleted(below, lower, path, rules, group, inside)
             lower = None
-        treatment, reason = self._treatment(path, rules, status, inside)
+        treatment, reason = self._treatment(path, rules, status, inside, real=above)
+        if treatment == "document" and lower is not None and below is not None and not self._known(path):
+            treatment, reason = self._treatment(path, rules, lower, inside, real=below)
         kind: Kind = "created"
         if lower is not None and below is not None:
             same = _same(above, status, below, lower)
@@ -232,7 +234,7 @@ class _Reader:
         self, below: bytes, lower: os.stat_result, path: str, rules: Rules, group: str, inside: Treated
     ) -> None:
         is_folder = stat.S_ISDIR(lower.st_mode)
-        treatment, reason = treated = self._treatment(path, rules, lower, inside, folder=is_folder)
+        treatment, reason = treated = self._treatment(path, rules, lower, inside, folder=is_folder, real=below)
         if is_folder and path.rpartition("/")[2] in VERSION_CONTROL:
             treatment, reason = "refused", "version control"
         elif is_folder and (treatment == "document" or self._known_below(path)):
@@ -280,8 +282,10 @@ class _Reader:
                 self._add(_of_git(change))
 
     def _treatment(
-        self, path: str, rules: Rules, status: os.stat_result, inside: Treated, *, folder: bool = False
-    ) -> Treated:
+        self, path: str, rules: Rules, status: os.stat_result, inside: Treated, *, folder: bool = False,
+        real: bytes = b"",
+    ) -> Treated:  # fmt: skip
+        """How a path is treated; ``real`` is where it can be looked at."""
         name = path.rpartition("/")[2]
         if not folder and self._known(path):
             large = stat.S_ISREG(status.st_mode) and status.st_size > self._largest
@@ -301,6 +305,8 @@ class _Reader:
             return "outside", "not a file"
         if stat.S_ISREG(status.st_mode) and status.st_size > self._largest:
             return "outside", "too large"
+        if stat.S_ISREG(status.st_mode) and real and not os.access(real, os.R_OK):
+            return "outside", "unreadable"
         return "document", None
 
     def _is_new(self, path: str, status: os.stat_result) -> bool:
