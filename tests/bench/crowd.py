@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.execution import sandbox
+from runtime.host.launch import SWITCH
 from runtime.host.sessions import Sessions
 from runtime.models.scripted import Scripted
 from runtime.protocol import Open, Prompt
@@ -22,7 +24,12 @@ P50, P95 = 0.005, 0.025
 
 def rows(lab: Lab) -> Iterator[Row]:
     if sandbox.available() is None:
-        yield from asyncio.run(_crowd(lab, lab.scaled(6, 3)))
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)  # as the host's process does
+        try:
+            yield from asyncio.run(_crowd(lab, lab.scaled(6, 3)))
+        finally:
+            sys.setswitchinterval(before)
 
 
 async def _crowd(lab: Lab, runs: int) -> list[Row]:
