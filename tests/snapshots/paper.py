@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.style import Style
 
-from tests.office.sitting import Still
+from tests.wukong_tui.sitting import Still
 from themes import NAMES, load
 from widgets.paint import Ink
 from widgets.panel import Panel

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.office.sitting import Still, go, press, rest, send, sitting, until, write
-from tests.office.story import told
 from tests.snapshots.paper import Album, close
+from tests.wukong_tui.sitting import Still, go, press, rest, send, sitting, until, write
+from tests.wukong_tui.story import told
 from wukong_tui.demo import BANNER, Scene
 
 SIZES = ((200, 60), (120, 40), (80, 24))

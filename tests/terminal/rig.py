@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runtime.planning import plan
 from runtime.usage import meter
-from tests.cli.program import WUKONG
+from tests.wukong_tui.cli.program import WUKONG
 from widgets.paint import clip
 from widgets.talk import TalkNeed
 from workspace import History, Version

@@ -10,10 +10,10 @@ from typing import Any
 import pyte
 import pytest
 
-from tests.cli.hostile import HOSTILE, Screen, acting
 from tests.runtime import office
 from tests.runtime.hosting import Place
 from tests.runtime.office import turn, write_cassette
+from tests.wukong_tui.cli.hostile import HOSTILE, Screen, acting
 from workspace import Act, History, Workspace
 from workspace.entries import LessonText
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.app import App, ComposeResult
 
-from tests.cli.hostile import HOSTILE
+from tests.wukong_tui.cli.hostile import HOSTILE
 from themes import load
 from widgets.amounts import bar, thin
 from widgets.meter import MeterPage, MeterPane, MeterRow, Share, bars, budget, row, totals

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.app import App, ComposeResult
 
-from tests.cli.hostile import HOSTILE
+from tests.wukong_tui.cli.hostile import HOSTILE
 from themes import load
 from widgets.paint import Ink, cells, strip
 from widgets.plan import AttemptRow, PlanPage, PlanPane, StepRow, groups, sums

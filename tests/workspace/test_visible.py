@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.cli.hostile import FORMAT, HOSTILE, acting, drawn
+from tests.wukong_tui.cli.hostile import FORMAT, HOSTILE, acting, drawn
 from workspace.visible import visible
 
 
