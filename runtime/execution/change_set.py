@@ -43,14 +43,22 @@ async def settle(
 
     ``taken`` is what is known of an upper folder that was live before. One that is not live is removed.
     """
+    before = dict(taken.stamps) if taken is not None else {}
     laying = LayingIn(upper, act, taken=taken)
+    allowed = True
     try:
         lost = await to_the_end(_look(host, laying))
-        if lost and not await _allowed(upper, lost, ask):
-            return Settled(held=tuple(lost))
+        if lost:
+            allowed = False
+            allowed = await _allowed(upper, lost, ask)
+            if not allowed:
+                return Settled(held=tuple(lost))
         laid = await to_the_end(_lay_in(host, laying))
     finally:
         laying.close()
+        if not allowed and taken is not None:  # nothing was taken: it is found again when the mount has ended
+            taken.stamps.clear()
+            taken.stamps.update(before)
     if not upper.live:
         await to_the_end(asyncio.to_thread(discard, upper))
     moves = await asyncio.to_thread(branch_moves, host.root, host.store, [row for row in laid.outside if row.held])
@@ -76,14 +84,16 @@ async def _look(host: SessionHost, laying: LayingIn) -> list[tuple[str, int]]:
 
 
 async def _allowed(upper: Upper, lost: Sequence[tuple[str, int]], ask: Ask | None) -> bool:
-    """Whether a person lets it be destroyed; else it is held."""
+    """Whether a person lets it be destroyed; else it is held, and one that is live stays where it is."""
     try:
         if ask is not None and await ask(lost):
             return True
     except asyncio.CancelledError:
-        await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
+        if not upper.live:
+            await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
         raise
-    await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
+    if not upper.live:
+        await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
     return False
 
 
