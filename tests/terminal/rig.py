@@ -142,7 +142,7 @@ class Panes:
     def _document(self, rows: Sequence[str], cursor: int, document: int) -> None:
         version = self.history.store.versions.at(document, 1, cursor)
         if version is None:
-            assert "it begins at op" in " ".join(rows)
+            assert "it starts at op" in " ".join(rows)
             return
         assert re.search(rf"@{version.number:,}\b", rows[0]), f"the title is not of @{version.number:,}"
         same_rows(rows[1:], self.history, version)
