@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runtime.dispatch.session import SessionHost
 from runtime.execution import scratch
+from runtime.log import logger
 from runtime.waiting import to_the_end
 from workspace import Act, History, Workspace
 from workspace.kinds import Outcome
@@ -19,6 +21,8 @@ from workspace.working_copy.changeset import Taken, Upper
 from workspace.working_copy.files import Files
 from workspace.working_copy.git_moves import BranchMove, branch_moves
 from workspace.working_copy.outside import GIT, UNKEPT, OutsideFiles, unkeepable
+
+_log = logger("change sets")
 
 Ask = Callable[[Sequence[tuple[str, int]]], Awaitable[bool]]
 """Asks a person whether what cannot be kept (paths, bytes) may be destroyed; without anybody there, no."""
@@ -32,6 +36,7 @@ class Settled:
 
     laid: Laid = field(default_factory=Laid)
     held: tuple[tuple[str, int], ...] = ()
+    live: bool = False
     copied: bool = False
     moves: list[BranchMove] = field(default_factory=list)
 
@@ -45,18 +50,16 @@ async def settle(
     """
     before = dict(taken.stamps) if taken is not None else {}
     laying = LayingIn(upper, act, taken=taken)
-    allowed = True
+    begun = False
     try:
         lost = await to_the_end(_look(host, laying))
-        if lost:
-            allowed = False
-            allowed = await _allowed(upper, lost, ask)
-            if not allowed:
-                return Settled(held=tuple(lost))
+        if lost and not await _allowed(upper, lost, ask):
+            return Settled(held=tuple(lost), live=upper.live)
+        begun = True
         laid = await to_the_end(_lay_in(host, laying))
     finally:
         laying.close()
-        if not allowed and taken is not None:  # nothing was taken: it is found again when the mount has ended
+        if not begun and taken is not None:  # nothing was taken: it is found again when the mount has ended
             taken.stamps.clear()
             taken.stamps.update(before)
     if not upper.live:
@@ -118,26 +121,42 @@ async def recover(host: SessionHost) -> list[int]:
     found = [one for one in await asyncio.to_thread(waiting.waiting, store) if not one.held]
     done = []
     for one in found:
-        upper = await asyncio.to_thread(_set_apart, store, one.upper)
-
-        def look(history: History, upper: Upper = upper) -> Act:
-            first = history.store.journal.entry(upper.operation)
-            return Act(
-                kind=first.kind, name=first.name, actor=first.actor, session=first.session, parent=first.parent,
-                step=first.step, attempt=first.attempt, operation=upper.operation,
-            )  # fmt: skip
-
-        act = await host.read(look)
-        settled = await settle(host, upper, act)
-        text = "Interrupted: the host ended meanwhile.\n" + told(settled)
-        payload = text.strip().encode("utf-8", "replace")
-
-        def end(work: Workspace, operation: int = upper.operation, payload: bytes = payload) -> None:
-            work.end(operation, Outcome.INTERRUPTED, payload=payload)
-
-        await host.write(end)
-        done.append(upper.operation)
+        with logged("A change set that was left behind could not be laid in", one.upper):
+            done.append(await _recovered(host, store, one.upper))
     return done
+
+
+async def _recovered(host: SessionHost, store: Path, left: Upper) -> int:
+    """Lay one change set in, as work of its operation, or of one of its own where that had ended; the operation."""
+    upper = await asyncio.to_thread(_set_apart, store, left)
+
+    def look(history: History) -> tuple[Act, bool]:
+        first = history.operation(upper.operation)
+        act = Act(
+            kind=first.kind, name=first.name, actor=first.actor, session=first.session, parent=first.parent,
+            step=first.step, attempt=first.attempt,
+        )  # fmt: skip
+        return act, first.outcome in (None, Outcome.UNKNOWN)
+
+    act, open_ = await host.read(look)
+    operation = upper.operation
+    if not open_:  # it went on after the command had ended
+        act = replace(act, name="what processes changed that a command left", parent=upper.operation)
+        operation = await host.write(lambda work: work.begin(act))
+    settled = await settle(host, replace(upper, operation=upper.operation), replace(act, operation=operation))
+    text = "Interrupted: the host ended meanwhile.\n" + told(settled)
+    payload = text.strip().encode("utf-8", "replace")
+    await host.write(lambda work: work.end(operation, Outcome.INTERRUPTED, payload=payload))
+    return operation
+
+
+@contextmanager
+def logged(what: str, upper: Upper) -> Iterator[None]:
+    """Log what goes wrong in the block with one change set, which stays where it is, and go on."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - it must not keep the host from starting
+        _log.exception("%s: op:%d in %s", what, upper.operation, upper.folder)
 
 
 def told(settled: Settled) -> str:
@@ -146,7 +165,8 @@ def told(settled: Settled) -> str:
     if settled.held:
         names = _named([f"{path} ({size:,} bytes)" for path, size in settled.held])
         rows.append(f"nothing was changed, since it would destroy what cannot be kept: {names}")
-        rows.append("a person decides: `wukong pending`")
+        later = "it waits until all that the command left has ended" if settled.live else "a person decides"
+        rows.append(f"{later}: `wukong pending`")
     if laid.versions:
         rows.append(f"changed: {_named([_version(version) for version in laid.versions])}")
     if settled.moves:

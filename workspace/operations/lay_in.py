@@ -27,7 +27,7 @@ from workspace.working_copy import changeset, coverage, snapshot, transfer
 from workspace.working_copy.changeset import Change, ChangeSet, Taken, Upper
 from workspace.working_copy.checkout import Source
 from workspace.working_copy.files import Blocked, Files, Found, Stamp
-from workspace.working_copy.outside import REFUSED, Outside, OutsideFiles, noted
+from workspace.working_copy.outside import DONE, REFUSED, UNKEPT, Outside, OutsideFiles, noted
 from workspace.working_copy.working_copy import WorkingCopy
 
 STAYS = Act(kind=Kind.MERGE, name="what was on disk stays", actor="wukong")
@@ -193,8 +193,8 @@ class LayingIn:
             for path in sorted(self.set.removed, key=len, reverse=True):
                 with suppress(OSError, Blocked):
                     root.remove_folder(path)
-            if self._copy:
-                root.sync()  # what came from another file system has its only copy here
+            if self._copy or any(row.state == DONE and row.reason not in UNKEPT for row in done):
+                root.sync()  # no version holds it: this is its only copy
             return done
         finally:
             root.close()

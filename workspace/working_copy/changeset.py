@@ -151,6 +151,8 @@ class _Reader:
         self._known_below = known_below
         self._largest = largest
         self._seen = seen
+        self._touches_rules = False
+        """Whether an ignore file was changed: what it says of a cache may be the execution's own word."""
 
     def folder(
         self, above: bytes, below: bytes | None, path: str, rules: Rules, *, fresh: bool, group: str = "",
@@ -162,6 +164,14 @@ class _Reader:
         """
         entries = {entry.name: entry for entry in _listing(above)}
         names = _names(below) if below is not None else set()
+        if {b"HEAD", b"objects", b"refs"} <= entries.keys() | names:  # git takes such a folder for a repository
+            for name in (b"config", b"hooks", b"commondir", b"config.worktree"):
+                names.discard(name)
+                if (entry := entries.pop(name, None)) is not None:
+                    shown = f"{path}/{os.fsdecode(name)}".lstrip("/")
+                    stamp = Stamp.of(entry.stat(follow_symlinks=False))
+                    self._add(Change(shown, "created", "refused", "version control", None, stamp, 0, True))
+        self._touches_rules |= not entries.keys().isdisjoint(map(os.fsencode, IGNORE_FILES))
         rules = self._rules(rules, path, above, below, entries, names, fresh)
         prefix = f"{path}/" if path else ""
         for name in sorted({*entries, *(names if fresh else ())}):
@@ -170,21 +180,29 @@ class _Reader:
                 is_ours(os.fsdecode(name)) and os.fsdecode(name) not in VERSION_CONTROL
             ):
                 continue
-            lower_path = below + b"/" + name if below is not None else None
-            lower = _status(lower_path) if lower_path is not None and name in names else None
-            entry = entries.get(name)
-            status = _status(entry.path) if entry is not None else None
-            if status is None or (stat.S_ISCHR(status.st_mode) and status.st_rdev == 0):
-                if lower is not None and lower_path is not None and self._is_removal(shown, status, lower):
-                    self._deleted(lower_path, lower, shown, rules, group, inside)
-            elif os.fsdecode(name) in VERSION_CONTROL:
-                self._version_control(above + b"/" + name, lower_path, shown, status, lower)
-            elif stat.S_ISDIR(status.st_mode):
-                self._folder(above + b"/" + name, lower_path, shown, status, lower, rules, group, inside)
-            else:
-                self._file(above + b"/" + name, lower_path, shown, status, lower, rules, group, inside)
+            try:
+                self._entry(above, below, name, shown, entries.get(name), names, rules, group, inside)
+            except (OSError, RecursionError):  # it cannot be looked at, or lies too deep
+                self._add(Change(shown, "created", "refused", "unreadable", None, None, 0))
 
     # -- inside
+
+    def _entry(
+        self, above: bytes, below: bytes | None, name: bytes, shown: str, entry: os.DirEntry[bytes] | None,
+        names: set[bytes], rules: Rules, group: str, inside: Treated,
+    ) -> None:  # fmt: skip
+        lower_path = below + b"/" + name if below is not None else None
+        lower = _status(lower_path) if lower_path is not None and name in names else None
+        status = _status(entry.path) if entry is not None else None
+        if status is None or (stat.S_ISCHR(status.st_mode) and status.st_rdev == 0):
+            if lower is not None and lower_path is not None and self._is_removal(shown, status, lower):
+                self._deleted(lower_path, lower, shown, rules, group, inside)
+        elif os.fsdecode(name) in VERSION_CONTROL:
+            self._version_control(above + b"/" + name, lower_path, shown, status, lower)
+        elif stat.S_ISDIR(status.st_mode):
+            self._folder(above + b"/" + name, lower_path, shown, status, lower, rules, group, inside)
+        else:
+            self._file(above + b"/" + name, lower_path, shown, status, lower, rules, group, inside)
 
     def _folder(
         self, above: bytes, below: bytes | None, path: str, status: os.stat_result, lower: os.stat_result | None,
@@ -197,7 +215,7 @@ class _Reader:
         if lower is not None and below is not None:  # a file made way for a folder
             group = group or path
             self._deleted(below, lower, path, rules, group, inside)
-        if treatment != "document" and not self._known_below(path):
+        if treatment != "document" and not self._known_below(path) and not _holds_repository(above):
             if self._is_new(path, status):
                 self._add(
                     Change(path, "created", treatment, reason, None, Stamp.of(status), status.st_mode, True, group)
@@ -235,6 +253,8 @@ class _Reader:
     ) -> None:
         is_folder = stat.S_ISDIR(lower.st_mode)
         treatment, reason = treated = self._treatment(path, rules, lower, inside, folder=is_folder, real=below)
+        if treatment == "cache" and self._touches_rules:
+            treatment, reason = treated = "outside", "ignored"
         if is_folder and path.rpartition("/")[2] in VERSION_CONTROL:
             treatment, reason = "refused", "version control"
         elif is_folder and (treatment == "document" or self._known_below(path)):
@@ -277,7 +297,7 @@ class _Reader:
             stamp = Stamp.of(lower) if lower is not None else None
             self._add(Change(path, kind, "refused", "version control", stamp, Stamp.of(status), status.st_mode, True))
             return
-        for change in git_state.changes(above, below if lower is not None else None, path):
+        for change in git_state.changes(above, below if lower is not None else None, path, live=self.out.upper.live):
             if self._seen is None or change.upper is None or self._seen.get(change.path) != change.upper:
                 self._add(_of_git(change))
 
@@ -390,6 +410,16 @@ def _listing(folder: bytes) -> list[os.DirEntry[bytes]]:
         return list(found)
 
 
+def _holds_repository(folder: bytes) -> bool:
+    """Whether a folder holds version control's or our own names anywhere: then it does not go in as a whole."""
+    for _, folders, files in os.walk(folder):
+        if any(is_ours(os.fsdecode(name)) for name in (*folders, *files)):
+            return True
+        if {b"HEAD", b"objects", b"refs"} <= {*folders, *files}:
+            return True
+    return False
+
+
 def _names(folder: bytes) -> set[bytes]:
     try:
         return set(os.listdir(folder))
@@ -400,7 +430,7 @@ def _names(folder: bytes) -> set[bytes]:
 def _status(path: bytes) -> os.stat_result | None:
     try:
         return os.lstat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -1,8 +1,9 @@
 """What of a git repository goes into the folder when a command has changed it: its work, never its settings.
 
 Git runs what its configuration and hooks say, outside of any sandbox and as the person. So objects, refs, logs, HEAD,
-the index and the state of a merge or rebase go in; config, hooks, info and what leads elsewhere do not, but for a
-config whose every change is harmless. Source: gitrepository-layout(5), git-config(1).
+the index and the state of a merge go in; config, hooks, info, what leads elsewhere and the to-do list of a rebase,
+which can hold commands, do not, but for a config whose every change is harmless. Source: gitrepository-layout(5),
+git-config(1).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 
 from workspace.working_copy.files import Stamp
 
-_FOLDERS = ("objects", "refs", "logs", "rebase-merge", "rebase-apply", "sequencer")
+_FOLDERS = ("objects", "refs", "logs")
 _FILES = frozenset({
     "HEAD", "ORIG_HEAD", "FETCH_HEAD", "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "MERGE_RR", "AUTO_MERGE",
     "SQUASH_MSG",
@@ -28,15 +29,16 @@ _FILES = frozenset({
 _NEW_REPOSITORY = frozenset({"description", "branches", "info/exclude", "info"})
 """What ``git init`` writes beside these; it says nothing, so it goes in with a new repository."""
 _HARMLESS = (
-    re.compile(r"branch\.[^\n]*\.(remote|merge|rebase)"),
-    re.compile(r"remote\.[^\n]*\.(url|fetch)"),
+    re.compile(r"branch\.[^\n]*\.(remote|merge)"),
     re.compile(r"user\.(name|email)"),
     re.compile(
         r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|symlinks|precomposeunicode)"
     ),
     re.compile(r"init\.defaultbranch"),
 )
-_UNSAFE_URL = re.compile(r"^\s*(ext::|fd::|-)|!", re.IGNORECASE)
+_NAMED = re.compile(r"[\w./-]*[\w/]", re.ASCII)
+_LARGEST_CONFIG = 1 << 20
+"""Bytes of a config that is read; a larger one is not believed."""
 _SECTION = re.compile(r'^\s*\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]\s*(.*)$')
 _SETTING = re.compile(r"^\s*([A-Za-z][A-Za-z0-9-]*)\s*(?:=(.*))?$")
 
@@ -54,9 +56,14 @@ class GitChange:
     mode: int
 
 
-def changes(above: bytes, below: bytes | None, repository: str) -> list[GitChange]:
-    """The changes to one repository, objects first and refs last; ``below`` is None for a new one."""
+def changes(above: bytes, below: bytes | None, repository: str, *, live: bool = False) -> list[GitChange]:
+    """The changes to one repository, objects first and refs last; ``below`` is None for a new one.
+
+    While processes live on it (``live``) no config goes in: it could be another one by the time it is copied.
+    """
     found = list(_changes(above, below, "", repository, below is None))
+    if live:
+        found = [_refused(change) if change.path == f"{repository}/config" else change for change in found]
     if below is None and any(not change.goes_in for change in found if "/hooks/" not in change.path):
         found = [_refused(change) for change in found]  # a repository without its settings is none
     return sorted(found, key=lambda change: (_rank(change.path[len(repository) + 1 :]), change.path))
@@ -114,18 +121,32 @@ def _is_harmless(name: str, above: bytes, below: bytes | None, lower: os.stat_re
     if name != "config":
         return False
     try:
-        with open(above, "rb") as file:
-            after = settings(file.read(1 << 20).decode("utf-8", "surrogateescape"))
-        before: list[tuple[str, str]] = []
-        if below is not None and lower is not None:
-            with open(below, "rb") as file:
-                before = settings(file.read(1 << 20).decode("utf-8", "surrogateescape"))
+        after = settings(_config(above))
+        before = settings(_config(below)) if below is not None and lower is not None else []
     except (OSError, ValueError):
         return False
     changed = [s for s in after if s not in before] + [s for s in before if s not in after]
-    return all(
-        any(rule.fullmatch(key) for rule in _HARMLESS) and not _UNSAFE_URL.search(value) for key, value in changed
-    )
+    return all(_says_little(key, value) for key, value in changed)
+
+
+def _says_little(key: str, value: str) -> bool:
+    if not any(rule.fullmatch(key) for rule in _HARMLESS):
+        return False
+    if key.endswith(".remote"):  # the name of one that the owner has set up: a path would lead anywhere
+        return value.replace("-", "").replace("_", "").isalnum()
+    return not key.endswith(".merge") or _NAMED.fullmatch(value) is not None
+
+
+def _config(path: bytes) -> str:
+    """The text of a config. ValueError where it is no honest one."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("no file")
+        data = file.read(_LARGEST_CONFIG + 1)
+    if len(data) > _LARGEST_CONFIG:
+        raise ValueError("too large")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def is_object(path: str) -> bool:
@@ -161,7 +182,7 @@ def index_digest(data: bytes) -> bytes | None:
 def settings(text: str) -> list[tuple[str, str]]:
     """A config as ``(section.subsection.key, value)``; ValueError for a line that is not understood."""
     section, found = "", []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if (match := _SECTION.match(line)) is not None:
             name = match[1].lower()
             section = f"{name}.{match[2]}" if match[2] is not None else name
@@ -207,5 +228,11 @@ def _is_opaque(folder: bytes) -> bool:
 def _same(above: bytes, status: os.stat_result, below: bytes, lower: os.stat_result) -> bool:
     if not (stat.S_ISREG(status.st_mode) and stat.S_ISREG(lower.st_mode)) or status.st_size != lower.st_size:
         return False
-    with open(above, "rb") as one, open(below, "rb") as other:
-        return one.read() == other.read()
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(os.open(above, flags), "rb") as one, open(os.open(below, flags), "rb") as other:
+        while True:
+            part, theirs = one.read(1 << 20), other.read(1 << 20)
+            if part != theirs:
+                return False
+            if not part:
+                return True

@@ -118,7 +118,7 @@ class OutsideFiles:
 
     def kept(self) -> int:
         """Bytes of displaced files that are kept now."""
-        (total,) = self._store.db.execute("SELECT sum(bytes) FROM outside WHERE state = 1").fetchone()
+        (total,) = self._store.db.execute("SELECT sum(bytes) FROM outside WHERE state IN (1, 4)").fetchone()
         return int(total or 0)
 
     # -- putting in place
@@ -158,7 +158,10 @@ class OutsideFiles:
             f"{_SELECT} JOIN entry e ON e.id = o.operation WHERE o.state = ? AND e.branch = ? ORDER BY o.id",
             (INTENDED, self._branch),
         ).fetchall()
-        done = self.put([_row(row) for row in found]) if found else []
+        done = []
+        for row in map(_row, found):
+            with suppress(OSError, Blocked, RecursionError):  # it is tried again, and what is there stays
+                done += self.put([row])
         with self._store.transaction():
             self.save(done)
         return done
@@ -280,14 +283,19 @@ class OutsideFiles:
         try:
             self._bring(row, store, name)
             self._swap(row, name)
-        except (OSError, Blocked):
-            with suppress(OSError, Blocked):  # what was on its way goes back, and what is there stays
-                self._return(row, store, name)
+        except (OSError, Blocked, RecursionError):
+            with suppress(OSError, Blocked, RecursionError):  # what was on its way is kept, and what is there stays
+                self._set_aside(row, store, name)
             return _became(row, REFUSED)
+        return self._keep(row, store, name)
+
+    def _keep(self, row: Outside, store: Files, name: bytes) -> Outside:
+        """Put away what was displaced, and remember what is in place."""
         size = 0
         if transfer.status(self._files, row.path, name) is not None:
             if row.reason not in UNKEPT:
-                size = transfer.measure(self._files, row.path, name)[0]
+                with suppress(OSError, RecursionError):
+                    size = transfer.measure(self._files, row.path, name)[0]
                 with suppress(FileExistsError):
                     transfer.move(self._files, transfer.beside(row.path, name), store, f"{KEPT}/{row.id}")
             with self._files.folder_of(row.path) as (parent, _):
@@ -331,16 +339,15 @@ class OutsideFiles:
         elif waiting is not None and waiting.st_ino != row.before:
             transfer.exchange(self._files, row.path, name)
             self._step("exchanged")
+            displaced = transfer.status(self._files, row.path, name)
+            if displaced is None or displaced.st_ino != row.before:  # somebody replaced it just now: theirs goes back
+                transfer.exchange(self._files, row.path, name)
+                raise FileExistsError(row.path)
 
-    def _return(self, row: Outside, store: Files, name: bytes) -> None:
-        """Undo a step that could not be finished: what came in goes back to where it came from."""
-        if row.source is None or transfer.status(self._files, row.path, name) is None:
-            return
-        if row.copied:
-            with self._files.folder_of(row.path) as (parent, _):
-                transfer.remove(parent, name)
-        else:
-            transfer.move(self._files, transfer.beside(row.path, name), store, row.source)
+    def _set_aside(self, row: Outside, store: Files, name: bytes) -> None:
+        """Keep what could not be put in place; never drop it, for it may be what somebody put there meanwhile."""
+        if transfer.status(self._files, row.path, name) is not None:
+            transfer.move(self._files, transfer.beside(row.path, name), store, f"{KEPT}/{row.id}")
 
     def _changed_since(self, row: Outside) -> str | None:
         """Why what a row put in place cannot be taken back; None where it is as it was left."""
@@ -371,14 +378,13 @@ class OutsideFiles:
 
 
 def unkeepable(files: Files, changes: Sequence[Change], budget: int = BUDGET) -> list[tuple[str, int]]:
-    """The paths, with their bytes, that changes would displace and that are more than may be kept."""
-    out = []
-    for change in changes:
-        if change.treatment in ("outside", "git") and change.lower is not None:
-            size = transfer.measure(files, change.path)[0] if change.folder else change.lower.size
-            if size > budget:
-                out.append((change.path, size))
-    return out
+    """The paths, with their bytes, that changes would displace, where all of them are more than may be kept."""
+    found = [
+        (change.path, transfer.measure(files, change.path)[0] if change.folder else change.lower.size)
+        for change in changes
+        if change.treatment in ("outside", "git") and change.lower is not None and change.reason not in UNKEPT
+    ]
+    return sorted(found, key=lambda row: -row[1]) if sum(size for _, size in found) > budget else []
 
 
 def kept_folder(store: Path) -> Path:
