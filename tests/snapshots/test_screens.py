@@ -196,7 +196,7 @@ class Telling:
         self.app.navigation.switch_to("time")
 
     def told(self, now: Scene) -> None:
-        self.app.pane("caption").tell(now.title, now.caption)
+        self.app.caption.tell(now.title, now.caption)
 
 
 async def rehearsed(folder: Path, size: tuple[int, int], dark: Album, light: Album) -> None:

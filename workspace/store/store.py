@@ -93,7 +93,7 @@ class Store:
                 schema.check_ours(connection)
                 (have,) = connection.execute("PRAGMA user_version").fetchone()
                 if have != len(schema.MIGRATIONS):
-                    kind = Outdated if have < len(schema.MIGRATIONS) else WorkspaceError
+                    kind = Outdated if 0 < have < len(schema.MIGRATIONS) else WorkspaceError
                     raise kind(
                         "This history has another schema than this program; any writing command of the"
                         " newer program, such as `wukong scan`, brings it up to date."

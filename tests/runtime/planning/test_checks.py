@@ -46,5 +46,5 @@ def test_a_forbidden_pattern_that_is_none_is_refused() -> None:
         parse([{"title": "x", "check": {"document": "a", "forbids": "("}}])
     (step,) = parse([{"title": "x", "check": {"document": "a", "forbids": "b", "says": "no b"}}])
     assert str(Check(document="a", forbids="b")) == "a forbids 'b'"
-    assert str(Check(**step["check"])) == "fails with “no b”"
+    assert str(step.check) == "fails with “no b”"
     assert str(Check(document="a", forbids="b", says="{} b")) == "fails with “… b”"
