@@ -1,8 +1,8 @@
 """What of a git repository goes into the folder when a command has changed it: its work, never its settings.
 
 Git runs what its configuration and hooks say, outside of any sandbox and as the person. So objects, refs, logs, HEAD,
-the index and the state of a merge go in; config, hooks, info, what leads elsewhere and the to-do list of a rebase,
-which can hold commands, do not, but for a config whose every change is harmless. Source: gitrepository-layout(5),
+the index and the state of a merge or rebase go in; config, hooks, info, what leads elsewhere and a rebase whose list
+holds commands do not, but for a config whose every change is harmless. Source: gitrepository-layout(5),
 git-config(1).
 """
 
@@ -26,6 +26,18 @@ _FILES = frozenset({
     "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "BISECT_LOG", "BISECT_START", "BISECT_TERMS", "BISECT_NAMES",
     "COMMIT_EDITMSG", "packed-refs", "index", "shallow",
 })  # fmt: skip
+_REBASE = "rebase-merge/"
+_REBASE_FILES = frozenset({
+    "head-name", "onto", "orig-head", "git-rebase-todo", "git-rebase-todo.backup", "done", "msgnum", "end", "message",
+    "author-script", "amend", "stopped-sha", "patch", "interactive", "quiet", "verbose", "rewritten-list",
+    "rewritten-pending", "drop_redundant_commits", "keep_redundant_commits", "no-reschedule-failed-exec",
+    "current-fixups", "message-squash", "message-fixup", "squash_onto", "allow_rerere_autoupdate", "autostash",
+    "update-refs",
+})  # fmt: skip
+_TODO = re.compile(
+    rb"(#.*|(p|pick|r|reword|e|edit|s|squash|f|fixup|d|drop|l|label|t|reset|u|update-ref)\s.*|noop|b|break|)"
+)
+"""A line of a rebase's to-do list that runs no command: not ``exec``, nor ``merge``, which may name a strategy."""
 _NEW_REPOSITORY = frozenset({"description", "branches", "info/exclude", "info"})
 """What ``git init`` writes beside these; it says nothing, so it goes in with a new repository."""
 _HARMLESS = (
@@ -62,6 +74,9 @@ def changes(above: bytes, below: bytes | None, repository: str, *, live: bool = 
     While processes live on it (``live``) no config goes in: it could be another one by the time it is copied.
     """
     found = list(_changes(above, below, "", repository, below is None))
+    rebase = f"{repository}/{_REBASE}"
+    if live or not _rebase_is_harmless(above + b"/rebase-merge"):
+        found = [_refused(change) if change.path.startswith(rebase) and change.upper else change for change in found]
     if live:
         found = [_refused(change) if change.path == f"{repository}/config" else change for change in found]
     if below is None and any(not change.goes_in for change in found if "/hooks/" not in change.path):
@@ -113,7 +128,25 @@ def _goes_in(name: str, new: bool) -> bool:
     top, _, rest = name.partition("/")
     if top == "objects" and rest.startswith("info/alternates"):
         return False
+    if name.startswith(_REBASE):
+        return rest in _REBASE_FILES
     return (top in _FOLDERS and bool(rest)) or name in _FILES or (new and name in _NEW_REPOSITORY)
+
+
+def _rebase_is_harmless(folder: bytes) -> bool:
+    """Whether going on with a rebase would run nothing: no line of its lists does, and it knows no strategy."""
+    try:
+        names = set(os.listdir(folder))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        lists = [_config(folder + b"/" + name) for name in (b"git-rebase-todo", b"done") if name in names]
+    except (OSError, ValueError):
+        return False
+    lines = [line for text in lists for line in text.encode("utf-8", "surrogateescape").split(b"\n")]
+    return {os.fsdecode(name) for name in names} <= _REBASE_FILES and all(map(_TODO.fullmatch, lines))
 
 
 def _is_harmless(name: str, above: bytes, below: bytes | None, lower: os.stat_result | None) -> bool:

@@ -220,10 +220,14 @@ class OutsideFiles:
     def intend_back(self, operation: int, rows: Sequence[Outside]) -> list[Outside]:
         """In the open transaction: the opposite of these rows is about to happen, as work of ``operation``."""
         ids = []
+        shown: set[str] = set()
         for row in rows:
             change = {CREATED: DELETED, EDITED: EDITED, DELETED: CREATED}[_KINDS[row.change]]
             source = None if change == DELETED else f"{KEPT}/{row.id}"
             before = row.after.inode if row.after is not None else None
+            if row.path not in shown and (there := transfer.status(self._files, row.path)) is not None:
+                before = there.st_ino  # an index that git has refreshed is another file by now
+            shown.add(row.path)
             ids.append(self._insert(operation, row.path, change, row.reason, source, False, before, row.id))
             self._store.db.execute("UPDATE outside SET state = ? WHERE id = ?", (RETURNED, row.id))
         return [self._get(id_) for id_ in ids]
