@@ -58,7 +58,7 @@ def test_every_approval_is_asked_also_after_it_was_put_off_and_behind_a_dialog(b
     with Terminal(office_command(begun.root, "--model", model), cwd=begun.root, size=(200, 60)) as terminal:
         terminal.until("→ LIVE").type(b"Do both.\r").until("one.txt").settle(0.6)
         terminal.type("esc").until("ctrl+o")
-        assert "1 waits" in terminal.rows[0]
+        assert "1 waiting" in terminal.rows[0]
         terminal.type("ctrl+p").until("Actions").type("esc").until(lambda t: "Actions" not in t.text)
         terminal.type("ctrl+o").until("with exactly this?").settle(0.6)
         terminal.type("y").until(lambda t: "two.txt" in t.text and "with exactly this?" in t.text).settle(0.6)
@@ -96,7 +96,7 @@ def test_a_branch_from_an_earlier_moment_takes_the_documents_along_where_that_is
         terminal.type("r").until("plan.md").settle(0.6)
         assert (begun.root / "plan.md").read_text() == "two\n"
         (begun.root / "plan.md").write_text("mine\n")
-        terminal.type("enter").until(Changed.SENTENCE[:30]).settle(0.6)
+        terminal.type("enter").until(str(Changed())[:30]).settle(0.6)
         assert (begun.root / "plan.md").read_text() == "mine\n"
         terminal.type("enter").until(lambda t: t.text.count("Second done.") == 1 and "Another way." in t.text)
         terminal.until(lambda t: "Go on." not in t.text)
