@@ -222,5 +222,5 @@ class Workplace:
 
 def _clear(folder: Path) -> None:
     for left in folder.iterdir() if folder.is_dir() else ():
-        if left.name != waiting.SETS:
+        if left.name != waiting.SETS and not waiting.may_hold_changes(left):
             scratch.remove(left)

@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import os
 from collections.abc import Callable, Collection
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,16 +74,14 @@ class Sessions:
 
     async def start(self) -> None:
         """Take the workspace's lock and recover what was cut short. Raises WorkspaceError."""
-        await self._writer.__aenter__()
-        try:
-            await self._reader.__aenter__()
-        except BaseException:
-            await self._writer.__aexit__(None, None, None)
-            raise
-        self._entry = await self.read(lambda history: history.cursor)
-        self._site = Site(self.root, self.store)
-        await recover(self)
-        await self._site.clear()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._writer)
+            await stack.enter_async_context(self._reader)
+            self._entry = await self.read(lambda history: history.cursor)
+            self._site = Site(self.root, self.store)
+            await recover(self)
+            await self._site.clear()
+            stack.pop_all()
         self._watching.start()
 
     async def close(self) -> None:

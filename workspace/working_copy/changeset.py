@@ -27,6 +27,8 @@ from workspace.working_copy.ignore import (
     is_ours,
     is_secret,
 )
+from workspace.working_copy.overlay_files import is_opaque, is_whiteout, same_bytes, small
+from workspace.working_copy.overlay_files import status as status_of
 from workspace.working_copy.walk import Reason
 
 Kind = Literal["created", "edited", "deleted", "touched"]
@@ -192,9 +194,9 @@ class _Reader:
         names: set[bytes], rules: Rules, group: str, inside: Treated,
     ) -> None:  # fmt: skip
         lower_path = below + b"/" + name if below is not None else None
-        lower = _status(lower_path) if lower_path is not None and name in names else None
-        status = _status(entry.path) if entry is not None else None
-        if status is None or (stat.S_ISCHR(status.st_mode) and status.st_rdev == 0):
+        lower = status_of(lower_path) if lower_path is not None and name in names else None
+        status = status_of(entry.path) if entry is not None else None
+        if status is None or is_whiteout(status):
             if lower is not None and lower_path is not None and self._is_removal(shown, status, lower):
                 self._deleted(lower_path, lower, shown, rules, group, inside)
         elif os.fsdecode(name) in VERSION_CONTROL:
@@ -210,7 +212,7 @@ class _Reader:
     ) -> None:  # fmt: skip
         treatment, reason = treated = self._treatment(path, rules, status, inside, folder=True)
         if lower is not None and below is not None and stat.S_ISDIR(lower.st_mode):
-            self.folder(above, below, path, rules, fresh=_is_opaque(above), group=group, inside=treated)
+            self.folder(above, below, path, rules, fresh=is_opaque(above), group=group, inside=treated)
             return
         if lower is not None and below is not None:  # a file made way for a folder
             group = group or path
@@ -268,7 +270,7 @@ class _Reader:
         rules = self._rules(rules, path, None, below, {}, names, False)
         for name in sorted(names):
             shown = f"{path}/{os.fsdecode(name)}"
-            status = _status(below + b"/" + name)
+            status = status_of(below + b"/" + name)
             if status is not None and shown not in self.out.upper.hidden:
                 self._deleted(below + b"/" + name, status, shown, rules, group, inside)
 
@@ -350,7 +352,7 @@ class _Reader:
         def content(shown: str) -> bytes | None:
             name = os.fsencode(shown.rpartition("/")[2])
             folder = above if name in entries else below
-            return _small(folder + b"/" + name) if folder is not None else None
+            return small(folder + b"/" + name) if folder is not None else None
 
         return rules.below(path, content, there)
 
@@ -427,33 +429,6 @@ def _names(folder: bytes) -> set[bytes]:
         return set()
 
 
-def _status(path: bytes) -> os.stat_result | None:
-    try:
-        return os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _is_opaque(folder: bytes) -> bool:
-    for name in ("user.overlay.opaque", "trusted.overlay.opaque"):
-        with suppress(OSError, AttributeError):
-            if os.getxattr(folder, name, follow_symlinks=False) == b"y":
-                return True
-    return False
-
-
-def _small(path: bytes) -> bytes | None:
-    """An ignore file's bytes; None for what is no honest one."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        return os.read(handle, 1 << 20) if stat.S_ISREG(os.fstat(handle).st_mode) else None
-    finally:
-        os.close(handle)
-
-
 def _same(above: bytes, status: os.stat_result, below: bytes, lower: os.stat_result) -> bool:
     """Whether two files have the same type, permissions and bytes."""
     if stat.S_IFMT(status.st_mode) != stat.S_IFMT(lower.st_mode):
@@ -465,20 +440,6 @@ def _same(above: bytes, status: os.stat_result, below: bytes, lower: os.stat_res
     if not stat.S_ISREG(status.st_mode):
         return True
     try:
-        return _equal(above, below)
+        return same_bytes(above, below)
     except OSError:
         return False
-
-
-def _equal(above: bytes, below: bytes) -> bool:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with (
-        open(os.open(above, flags), "rb", buffering=0) as one,
-        open(os.open(below, flags), "rb", buffering=0) as other,
-    ):
-        while True:
-            a, b = one.read(1 << 20), other.read(1 << 20)
-            if a != b:
-                return False
-            if not a:
-                return True

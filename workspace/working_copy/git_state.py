@@ -12,12 +12,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
 from workspace.working_copy.files import Stamp
+from workspace.working_copy.overlay_files import is_opaque, is_whiteout, same_bytes, small
+from workspace.working_copy.overlay_files import status as status_of
 
 _FOLDERS = ("objects", "refs", "logs")
 _FILES = frozenset({
@@ -87,18 +88,18 @@ def changes(above: bytes, below: bytes | None, repository: str, *, live: bool = 
 def _changes(above: bytes, below: bytes | None, inner: str, repository: str, new: bool) -> Iterator[GitChange]:
     with os.scandir(above) as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
-    opaque = below is not None and _is_opaque(above)
+    opaque = below is not None and is_opaque(above)
     for entry in entries:
         name = f"{inner}/{os.fsdecode(entry.name)}" if inner else os.fsdecode(entry.name)
         status = entry.stat(follow_symlinks=False)
         under = below + b"/" + entry.name if below is not None else None
-        lower = _status(under) if under is not None else None
+        lower = status_of(under) if under is not None else None
         if stat.S_ISDIR(status.st_mode):
             inside = under if lower is not None and stat.S_ISDIR(lower.st_mode) else None
             yield from _changes(entry.path, inside, name, repository, new)
             continue
         stamp = Stamp.of(lower) if lower is not None else None
-        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+        if is_whiteout(status):
             if stamp is not None and not _is_lock(name):
                 goes_in = _goes_in(name, new) and not name.startswith("objects/")
                 if not goes_in and name.startswith("objects/"):
@@ -118,7 +119,7 @@ def _changes(above: bytes, below: bytes | None, inner: str, repository: str, new
         yield GitChange(f"{repository}/{name}", kind, goes_in, repository, stamp, Stamp.of(status), status.st_mode)
     if opaque and below is not None:
         for name_ in sorted(set(os.listdir(below)) - {entry.name for entry in entries}):
-            lower = _status(below + b"/" + name_)
+            lower = status_of(below + b"/" + name_)
             if lower is not None and not stat.S_ISDIR(lower.st_mode) and not inner.startswith("objects"):
                 path = f"{repository}/{inner}/{os.fsdecode(name_)}"
                 yield GitChange(path, "deleted", _goes_in(f"{inner}/x", new), repository, Stamp.of(lower), None, 0)
@@ -171,14 +172,9 @@ def _says_little(key: str, value: str) -> bool:
 
 
 def _config(path: bytes) -> str:
-    """The text of a config. ValueError where it is no honest one."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("no file")
-        data = file.read(_LARGEST_CONFIG + 1)
-    if len(data) > _LARGEST_CONFIG:
-        raise ValueError("too large")
+    """The text of a config or a list. ValueError where it is no honest one."""
+    if (data := small(path, _LARGEST_CONFIG)) is None:
+        raise ValueError(path)
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -243,29 +239,7 @@ def _is_lock(name: str) -> bool:
     return name.endswith(".lock")
 
 
-def _status(path: bytes) -> os.stat_result | None:
-    try:
-        return os.lstat(path)
-    except OSError:
-        return None
-
-
-def _is_opaque(folder: bytes) -> bool:
-    for name in ("user.overlay.opaque", "trusted.overlay.opaque"):
-        with suppress(OSError, AttributeError):
-            if os.getxattr(folder, name, follow_symlinks=False) == b"y":
-                return True
-    return False
-
-
 def _same(above: bytes, status: os.stat_result, below: bytes, lower: os.stat_result) -> bool:
     if not (stat.S_ISREG(status.st_mode) and stat.S_ISREG(lower.st_mode)) or status.st_size != lower.st_size:
         return False
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with open(os.open(above, flags), "rb") as one, open(os.open(below, flags), "rb") as other:
-        while True:
-            part, theirs = one.read(1 << 20), other.read(1 << 20)
-            if part != theirs:
-                return False
-            if not part:
-                return True
+    return same_bytes(above, below)

@@ -391,11 +391,6 @@ def unkeepable(files: Files, changes: Sequence[Change], budget: int = BUDGET) ->
     return sorted(found, key=lambda row: -row[1]) if sum(size for _, size in found) > budget else []
 
 
-def kept_folder(store: Path) -> Path:
-    """Where a store keeps displaced files."""
-    return store / KEPT
-
-
 def _became(row: Outside, state: int, size: int = 0, after: Stamp | None = None) -> Outside:
     return replace(row, size=size, after=after, at=time.time_ns(), state=state)
 

@@ -53,6 +53,14 @@ def waiting(store: Path) -> list[Waiting]:
     return sorted(found, key=lambda one: (one.upper.mounted, one.upper.operation))
 
 
+def may_hold_changes(folder: Path) -> bool:
+    """Whether a session's folder has changes that are in no change set yet; one without a record never has."""
+    try:
+        return (folder / OWNER).exists() and any(os.scandir(folder / "upper"))
+    except FileNotFoundError:
+        return False
+
+
 def held(store: Path, operation: int | None = None) -> list[Waiting]:
     """The change sets about which a person has to say, or that of one operation. Raises NotFound."""
     found = [one for one in waiting(store) if one.held and operation in (None, one.upper.operation)]

@@ -14,6 +14,7 @@ from runtime.dispatch.session import Session
 from runtime.execution import bubblewrap
 from runtime.execution.overlay import Ground, Now, SessionOverlay
 from runtime.execution.secret_files import SecretFiles
+from runtime.execution.workplace import Site
 from runtime.host.sessions import Sessions
 from runtime.protocol import Prompt
 from tests.runtime.office import Call, begin, office, operations, prompt, told, turn, until, write_cassette
@@ -303,3 +304,16 @@ async def test_files_of_other_owners_are_named_where_a_command_fails_on_them(fol
         assert "other owners" not in fine
         assert (folder / "mine.txt").read_text() == "mine\n"
         assert (folder / "theirs.txt").read_text() == "theirs\n"
+
+
+async def test_a_host_that_starts_drops_no_changes_with_a_broken_record(folder: Path, tmp_path: Path) -> None:
+    overlays = tmp_path / "store/overlays"
+    for session, record in (("s1", "{broken"), ("s2", None)):
+        upper = overlays / session / "upper"
+        upper.mkdir(parents=True)
+        (upper / "changed").touch()
+        if record is not None:
+            (overlays / session / "owner.json").write_text(record)
+    await Site(folder, tmp_path / "store").clear()
+    assert (overlays / "s1/upper/changed").exists()
+    assert not (overlays / "s2").exists()  # without a record it was thrown away from the start
