@@ -57,7 +57,7 @@ def short_name(actor: str | None) -> str:
 
 def _named(operation: Operation, name: str) -> str:
     if operation.kind == Kind.OUTSIDE:
-        return "edited outside"
+        return name if name not in ("", "outside edit") else "edited outside"
     if operation.model is not None:
         name = spoken(name)
     return str(operation.kind) if not name or name == operation.kind else f"{operation.kind} {name}"

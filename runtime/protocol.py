@@ -19,7 +19,8 @@ from workspace.errors import WorkspaceError, restored
 VERSION = 2
 JsonObject = dict[str, Any]
 """A JSON object that crosses the socket, in an answer or as arguments of an act."""
-ActName = Literal["scan", "restore", "revert", "undo", "redo", "apply", "drop"]
+ActName = Literal["scan", "restore", "revert", "undo", "redo", "apply", "drop", "branch", "checkout", "merge"]
+"""The acts that ``runtime.host.acts`` declares."""
 """What a person can have done to the documents."""
 
 # -- commands
@@ -90,7 +91,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Perform:
-    """An act on the workspace: ``arguments`` as its command takes them."""
+    """An act on the workspace, ``arguments`` as its command takes them."""
 
     name: ActName
     arguments: JsonObject = field(default_factory=dict)

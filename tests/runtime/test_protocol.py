@@ -6,13 +6,15 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import runtime
 import workspace
+from runtime.host.acts import registry
 from runtime.protocol import (
+    ActName,
     Advanced,
     Answer,
     Attach,
@@ -41,6 +43,10 @@ MESSAGES: list[Command | Event | Reply] = [
 ]  # fmt: skip
 
 
+def test_every_act_that_is_declared_has_a_name_on_the_socket() -> None:
+    assert {act.name for act in registry()} == set(get_args(ActName))
+
+
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_every_message_arrives_as_it_was_sent(message: Command | Event | Reply) -> None:
     assert decode(encode(message))[0] == message
@@ -61,7 +67,8 @@ def test_every_message_arrives_as_it_was_sent(message: Command | Event | Reply) 
         ({"type": "Open", "mode": "yolo"}, "Open: mode has to be read-only or ask or auto."),
         (
             {"type": "Perform", "name": "continue"},
-            "Perform: name has to be scan or restore or revert or undo or redo or apply or drop.",
+            "Perform: name has to be scan or restore or revert or undo or redo or apply or drop or branch or"
+            " checkout or merge.",
         ),
         ({"type": "Perform", "name": "scan", "arguments": []}, "Perform: arguments has to be an object."),
     ],

@@ -127,7 +127,11 @@ class History:
 
     def differences(self) -> list[Difference]:
         """What changed on disk and is not recorded yet, without recording it."""
-        return self.copy.differences() if self.copy is not None else []
+        return self.look()[0]
+
+    def look(self) -> tuple[list[Difference], list[Skipped]]:
+        """What changed on disk and is not recorded yet, and what never is, as it is now; by path."""
+        return self.copy.look() if self.copy is not None else ([], self.coverage())
 
     def on_disk(self, path: str) -> Found | None:
         """The file or symlink at a path as it is now; None where there is nothing. Raises WorkspaceError."""

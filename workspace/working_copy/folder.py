@@ -13,7 +13,7 @@ from workspace.working_copy import coverage, snapshot
 from workspace.working_copy.files import Files
 from workspace.working_copy.snapshot import Difference
 from workspace.working_copy.stat_table import Placed, StatTable
-from workspace.working_copy.walk import Walk, walk
+from workspace.working_copy.walk import Skipped, Walk, walk
 
 
 class Folder:
@@ -51,7 +51,13 @@ class Folder:
 
     def differences(self) -> list[Difference]:
         """What changed on disk and is not recorded yet, without recording it."""
-        return snapshot.differences(self.store, self.table, self.files, self.walk(), self.branch)
+        return self.look()[0]
+
+    def look(self) -> tuple[list[Difference], list[Skipped]]:
+        """What changed on disk and is not recorded yet, and what never is, as it is now; by path."""
+        seen = self.walk()
+        changed = snapshot.differences(self.store, self.table, self.files, seen, self.branch)
+        return changed, sorted(seen.skipped, key=lambda skipped: skipped.path)
 
     def unplaced(self) -> list[Version]:
         """Heads that are not on disk, because something stands in the way."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from workspace.errors import WorkspaceError
-from workspace.kinds import Outcome
+from workspace.kinds import Kind, Outcome
 from workspace.records import INSTANT, Act, Conflict, Edit, State, Usage, Version
 from workspace.store import location
 from workspace.store.contents import Prepared
@@ -24,6 +24,9 @@ from workspace.working_copy.recovery import Recovery
 from workspace.working_copy.snapshot import Seen, Snapshot
 from workspace.working_copy.stat_table import Placed, StatTable
 from workspace.working_copy.walk import Skipped
+
+UNRECORDED = "files that are not recorded have changed"
+"""What an edit from outside is called that made no version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,8 @@ class WorkingCopy(Folder):
         if found.edits or change.covers or how.get("operation") is not None:
             if self.store.journal.last() == 0:
                 change = replace(change, first=True)
+            if act.kind == Kind.OUTSIDE and not found.edits:
+                act = replace(act, name=UNRECORDED)
             entry = self.store.journal.next_id()
             edits = [seen.edit for seen in found.edits]
             made, conflicts = self.checkout.record_outside(edits, act.saying(change), **how)

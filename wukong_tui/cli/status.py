@@ -28,7 +28,7 @@ def status(place: Place, as_json: bool) -> None:
 
     host = connect.status(place.root(), place.store)
     with place.reading() as history:
-        differences, coverage = history.differences(), history.coverage()
+        differences, coverage = history.look()
         changed = {difference.path for difference in differences}
         unplaced = [version for version in history.unplaced() if version.path not in changed]
         tree = history.tree()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtime.host import connect
+from runtime.host.acts import registry
 from runtime.host.client import Client
 from runtime.protocol import Perform, Refresh, Status
 from tests.runtime.office import Call, turn, write_cassette
@@ -77,6 +78,33 @@ async def test_acts_go_through_the_host_and_read_the_same(kept: Path) -> None:
         ]  # fmt: skip
     dial_away(kept)
     assert done("verify", cwd=kept).startswith("Sound: 7 entries")
+
+
+async def test_branches_are_forked_laid_out_and_merged_through_the_host(kept: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    async with Client.connect(kept):
+        for command in (["branch", "idea"], ["checkout", "branch:idea", str(there)]):
+            made = await asked(*command, cwd=kept)
+            assert made.status == 0, made
+        (there / "sub/a").write_text("3\n")
+        merged = await asked("merge", "idea", cwd=kept)
+        assert merged.status == 0, merged
+    assert (kept / "sub/a").read_text() == "3\n"
+
+
+async def test_no_declared_act_is_unknown_to_the_host(kept: Path) -> None:
+    async with Client.connect(kept) as client:
+        answers = [await told(client, act.name) for act in registry()]
+        assert not [answer for answer in answers if "There is no" in answer or answer.startswith("Perform")]
+
+
+async def told(client: Client, act: str) -> str:
+    """What the host says of an act without arguments; nothing where it does it."""
+    try:
+        await client.call(Perform(act))
+    except WorkspaceError as error:
+        return str(error)
+    return ""
 
 
 async def test_json_through_the_host_is_what_the_page_says(kept: Path) -> None:

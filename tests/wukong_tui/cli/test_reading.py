@@ -317,3 +317,10 @@ def test_show_writes_every_byte_to_a_slow_reader(folder: Path, unbuffered: str) 
         work.write("big", content)
     result = run("show", "big", cwd=folder, env={**os.environ, "PYTHONUNBUFFERED": unbuffered})
     assert result.out == content
+
+
+def test_status_names_what_is_never_recorded_as_it_is_now(wukong: Call, folder: Path) -> None:
+    (folder / "a.txt").write_text("a\n")
+    wukong("scan")
+    (folder / ".env").write_text("KEY=1\n")
+    assert "not captured, secret (--include PATH records it): .env" in wukong("status").text
