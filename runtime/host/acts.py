@@ -256,9 +256,18 @@ def _preview(touches: Sequence[Touch], plan: UndoPlan, token: str) -> dict[str, 
         "touched": [asdict(touch) for touch in touches],
         "conflicts": [{"path": c.path, "line": c.line, "reason": c.reason} for c in plan.conflicts],
         "uncertain": [edit.path for edit in plan.uncertain],
-        "outside": outside_rows(plan.outside, plan.moves),
+        "outside": taken_back(plan),
         "stuck": [{"path": row.path, "reason": reason} for row, reason in plan.stuck],
     }
+
+
+TAKEN_BACK: Mapping[str, str] = {"created": "delete", "edited": "edit", "deleted": "create"}
+"""Of a change outside of the history: the change that takes it back."""
+
+
+def taken_back(plan: UndoPlan) -> list[dict[str, str]]:
+    """What a plan does to what no version holds, by path, for JSON."""
+    return [{**row, "change": TAKEN_BACK[row["change"]]} for row in outside_rows(plan.outside, plan.moves)]
 
 
 def outside_rows(rows: Sequence[Outside], moves: Sequence[BranchMove] = ()) -> list[dict[str, str]]:

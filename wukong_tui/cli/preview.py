@@ -35,7 +35,8 @@ def agreed(preview: ActAnswer, dry_run: bool, yes: bool, as_json: bool, question
         )
     if as_json:
         if dry_run:
-            emit({"touched": [{"document": touch["path"], **_without_path(touch)} for touch in touches]})
+            touched = [{"document": touch["path"], **_without_path(touch)} for touch in touches]
+            emit({"touched": touched, "outside": preview.get("outside", []), "stuck": preview.get("stuck", [])})
         return not dry_run
     if not touches and not preview.get("outside"):
         say(preview["note"] or "Nothing to change.")
@@ -61,12 +62,9 @@ def confirmed(question: str, *, default: bool) -> bool:
 def print_outside(preview: ActAnswer) -> None:
     """What no version holds and comes back from the kept files, and what of it does not."""
     for row in preview.get("outside", ())[:SHOWN]:
-        say(f"  {row['path']}  {UNDOES[row['change']]} ({row['reason']})")
+        columns((f"  {row['change']:7}", ACCENT), f"{row['path']}  ({row['reason']})")
     for stuck in preview.get("stuck", ())[:SHOWN]:
         say(f"  {stuck['path']}  not taken back: {stuck['reason']}", fg="yellow")
-
-
-UNDOES = {"created": "goes away", "edited": "comes back as it was", "deleted": "comes back"}
 
 
 def print_touches(preview: ActAnswer) -> None:

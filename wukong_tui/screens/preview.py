@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from widgets.dialog import CALM, TOO_EARLY, Dialog
-from widgets.paint import Ink, Line, Span, clip, pad
+from widgets.paint import Ink, Line, Span, cells, clip, pad
 from widgets.panel import paragraphs
 from workspace.amounts import plural
 
@@ -22,8 +22,6 @@ WORDS: Mapping[str, tuple[str, str, str, str]] = {
     "mode": ("·", "mode", "with another mode", "dim"),
 }
 """Of a change: its sign, the verb, the word in a sum, the style."""
-UNDOES: Mapping[str, str] = {"created": "goes away", "edited": "comes back as it was", "deleted": "comes back"}
-"""Of a change outside of the history: what taking it back does."""
 
 
 class PreviewScreen(Dialog[bool]):
@@ -76,7 +74,9 @@ class PreviewScreen(Dialog[bool]):
             yield ()
             yield from self._documents(width)
         for row in self._outside:
-            yield from paragraphs(f"{row['path']}  {UNDOES[row['change']]} ({row['reason']})", width, "text")
+            sign, verb, _, style = WORDS[row["change"]]
+            path = clip(row["path"], max(8, width - 20 - cells([(row["reason"], "")])), keep="both")
+            yield [(f"{sign} {pad(verb, 11)} ", style), (path, "text"), (f"  {row['reason']}", "dim")]
         yield from self._not_taken_back(width)
 
     def _not_taken_back(self, width: int) -> Iterator[Line]:

@@ -207,6 +207,11 @@ def test_every_command_writes_what_the_page_says(
         command.write(".env", b"by a command")
         command.lay_in()
     assert sample("wukong show op:N", f"op:{command.upper.operation}")[0]["outside"][0]["held"]
+    (back,) = sample("wukong undo --dry-run", f"--op op:{command.upper.operation}")
+    assert back["outside"] == [{"path": ".env", "change": "edit", "reason": "secret"}]
+    (rich / ".env").write_text("by a person, later")
+    (back,) = sample("wukong undo --dry-run", f"--op op:{command.upper.operation}")
+    assert [row["path"] for row in back["stuck"]] == [".env"]
     sample("wukong status")
     assert sample("wukong pending")[0]["destroys"] == [{"path": "images", "bytes": 5 << 30}]
     assert sample("wukong pending", f"--drop op:{held}") == []
