@@ -64,6 +64,8 @@ async def settle(
             taken.stamps.update(before)
     if not upper.live:
         await to_the_end(asyncio.to_thread(discard, upper))
+    elif taken is not None:
+        await to_the_end(asyncio.to_thread(waiting.save_taken, upper, taken))
     moves = await asyncio.to_thread(branch_moves, host.root, host.store, [row for row in laid.outside if row.held])
     return Settled(laid, copied=not upper.same_filesystem, moves=moves)
 
@@ -128,7 +130,8 @@ async def recover(host: SessionHost) -> list[int]:
 
 async def _recovered(host: SessionHost, store: Path, left: Upper) -> int:
     """Lay one change set in, as work of its operation, or of one of its own where that had ended; the operation."""
-    upper = await asyncio.to_thread(_set_apart, store, left)
+    upper = await asyncio.to_thread(waiting.set_apart, store, left, left.operation)
+    taken = await asyncio.to_thread(waiting.taken_from, upper)
 
     def look(history: History) -> tuple[Act, bool]:
         first = history.operation(upper.operation)
@@ -143,7 +146,7 @@ async def _recovered(host: SessionHost, store: Path, left: Upper) -> int:
     if not open_:  # it went on after the command had ended
         act = replace(act, name="what processes changed that a command left", parent=upper.operation)
         operation = await host.write(lambda work: work.begin(act))
-    settled = await settle(host, replace(upper, operation=upper.operation), replace(act, operation=operation))
+    settled = await settle(host, upper, replace(act, operation=operation), taken=taken)
     text = "Interrupted: the host ended meanwhile.\n" + told(settled)
     payload = text.strip().encode("utf-8", "replace")
     await host.write(lambda work: work.end(operation, Outcome.INTERRUPTED, payload=payload))
@@ -206,18 +209,3 @@ def _lost(root: Path, laying: LayingIn, budget: int) -> list[tuple[str, int]]:
 def _outside(work: Workspace) -> OutsideFiles:
     assert work.copy is not None
     return work.copy.outside
-
-
-def _set_apart(store: Path, upper: Upper) -> Upper:
-    """Move an overlay's upper folder to where change sets wait, unless it is there."""
-    sets = store / waiting.FOLDER / waiting.SETS
-    if upper.folder.parent == sets:
-        return upper
-    sets.mkdir(mode=0o700, exist_ok=True)
-    apart = Upper(
-        sets / str(upper.operation), upper.mounted, upper.entry, upper.operation, upper.session, False,
-        upper.same_filesystem, upper.hidden,
-    )  # fmt: skip
-    waiting.save(apart)
-    upper.folder.rename(apart.folder)
-    return apart

@@ -217,6 +217,7 @@ class SessionOverlay:
             upper, self._together = self._upper, set(self._running.values())
             if upper is not None and self._mount is None:
                 self._upper, self._taken = None, None
+                waiting.forget(upper)
                 await to_the_end(asyncio.to_thread(scratch.remove, upper.folder))
 
     async def discard(self) -> None:
@@ -345,11 +346,7 @@ class SessionOverlay:
         if self._fleeting:
             self._upper = None
             return upper
-        sets = self._ground.store / waiting.FOLDER / waiting.SETS
-        sets.mkdir(mode=0o700, exist_ok=True)
-        apart = replace(upper, folder=sets / str(operation), operation=operation)
-        waiting.save(apart)
-        os.rename(upper.folder, apart.folder)
+        apart = waiting.set_apart(self._ground.store, upper, operation)
         self._upper = None
         return apart
 

@@ -9,17 +9,20 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workspace.errors import NotFound
-from workspace.working_copy.changeset import Upper
+from workspace.working_copy.changeset import Taken, Upper
+from workspace.working_copy.files import Stamp
 
 FOLDER = "overlays"
 """The folder of the store with the overlays of sessions."""
 SETS = "sets"
 """The folder in it with change sets that their commands have left, each named by its operation."""
+TAKEN = ".taken"
+"""Ending of the name of what is known of an upper folder that was live, beside it."""
 OWNER = "owner.json"
 """The record of an overlay that may still be in use, in its session's folder."""
 
@@ -38,8 +41,40 @@ def save(upper: Upper, held: Sequence[tuple[str, int]] = ()) -> None:
 
 
 def forget(upper: Upper) -> None:
-    """Remove the record of a change set that went in or was dropped; its folder is the caller's to remove."""
-    upper.folder.with_name(f"{upper.folder.name}.json").unlink(missing_ok=True)
+    """Remove the records of a change set that went in or was dropped; its folder is the caller's to remove."""
+    for ending in (".json", TAKEN):
+        upper.folder.with_name(f"{upper.folder.name}{ending}").unlink(missing_ok=True)
+
+
+def save_taken(upper: Upper, taken: Taken) -> None:
+    """Record what was taken from a live upper folder: after a death of the host it is not taken again."""
+    known = {"stamps": taken.stamps, "same": taken.same, "entries": taken.entries}
+    write(upper.folder.with_name(f"{upper.folder.name}{TAKEN}"), json.dumps(known).encode())
+
+
+def taken_from(upper: Upper) -> Taken | None:
+    """What was recorded of an upper folder that was live; None where nothing is, or it cannot be read."""
+    try:
+        found = json.loads(upper.folder.with_name(f"{upper.folder.name}{TAKEN}").read_bytes())
+        stamps, same = ({path: Stamp(*of) for path, of in found[name].items()} for name in ("stamps", "same"))
+        return Taken(stamps, same, dict(found["entries"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def set_apart(store: Path, upper: Upper, operation: int) -> Upper:
+    """Move an overlay's upper folder, on which nothing lives, to where change sets wait, unless it is there."""
+    sets = store / FOLDER / SETS
+    if upper.folder.parent == sets:
+        return upper
+    sets.mkdir(mode=0o700, exist_ok=True)
+    apart = replace(upper, folder=sets / str(operation), operation=operation)
+    save(apart)
+    if (taken := taken_from(upper)) is not None:
+        save_taken(apart, taken)
+    upper.folder.rename(apart.folder)
+    forget(upper)  # the next folder of this name is another one
+    return apart
 
 
 def waiting(store: Path) -> list[Waiting]:

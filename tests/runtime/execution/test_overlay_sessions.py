@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from runtime.execution import bubblewrap
 from runtime.host import connect
 from runtime.host.client import Client, HostGone
-from runtime.protocol import Attach, Open, Prompt, Stop
+from runtime.protocol import Attach, Open, Perform, Prompt, Stop
 from tests.runtime.office import begin, turn, write_cassette
 from tests.runtime.scene import READY, Actor, done, put, scene, tree
 from workspace import History, Workspace
@@ -226,3 +227,29 @@ async def test_a_host_killed_while_laying_in_goes_on_where_it_was(folder: Path, 
         assert verify(work.store).ok
         assert not work.differences()
     assert not list(folder.glob(".wukong-tmp*"))
+
+
+async def test_what_was_undone_beside_a_live_process_stays_undone_when_the_host_dies(
+    folder: Path, tmp_path: Path
+) -> None:
+    put(folder, {"a.txt": "a\n", ".gitignore": "*.log\n"})
+    scanned(folder)
+    before = tree(folder)
+    command = "echo more >> a.txt; echo new > n.txt; echo x > made.log; (sleep 1000 >/dev/null 2>&1 &); true"
+    tape = write_cassette(tmp_path / "tape.toml", [turn("", ("run", {"command": command})), turn("Done.")])
+    async with Client.connect(folder) as client:
+        await client.call(Attach())
+        session = await client.call(Open(model=f"cassette:{tape}", mode="auto"))
+        prompt = await client.call(Prompt(session, "go"))
+        with History.open(folder) as history:
+            while history.operation(prompt).ended is None:
+                await asyncio.sleep(0.01)
+        assert (folder / "made.log").exists()
+        await client.call(Perform("undo", {"target": prompt}))
+        assert tree(folder) == before
+        os.kill((connect.status(folder) or {})["pid"], signal.SIGKILL)
+        with suppress(HostGone):
+            async for _ in client.events():
+                pass
+    await recovered(folder)
+    assert tree(folder) == before
