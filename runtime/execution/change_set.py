@@ -44,71 +44,65 @@ class Settled:
 async def settle(
     host: SessionHost, upper: Upper, act: Act, *, ask: Ask | None = None, taken: Taken | None = None
 ) -> Settled:
-    """Lay a change set in as the work of ``act.operation``. Once begun it goes on to its end, also if cancelled.
+    """Lay a change set in as the work of ``act.operation``. Cancelled while a person is asked, it is held.
 
-    ``taken`` is what is known of an upper folder that was live before. One that is not live is removed.
+    Cancelled before or after that, it goes in all the same. ``taken`` is what is known of an upper folder that was
+    live before. One that is not live is removed.
     """
-    before = dict(taken.stamps) if taken is not None else {}
     laying = LayingIn(upper, act, taken=taken)
-    begun = False
     try:
-        lost = await to_the_end(_look(host, laying))
-        if lost and not await _allowed(upper, lost, ask):
-            return Settled(held=tuple(lost), live=upper.live)
-        begun = True
-        laid = await to_the_end(_lay_in(host, laying))
+        settled = await to_the_end(_unless_it_destroys(host, laying, taken))
+        if settled.held and await _allowed(upper, settled.held, ask):
+            settled = await to_the_end(_lay_in(host, laying, taken))
+        return settled
     finally:
         laying.close()
-        if not begun and taken is not None:  # nothing was taken: it is found again when the mount has ended
-            taken.stamps.clear()
-            taken.stamps.update(before)
-    if not upper.live:
-        await to_the_end(asyncio.to_thread(discard, upper))
-    elif taken is not None:
-        await to_the_end(asyncio.to_thread(waiting.save_taken, upper, taken))
-    moves = await asyncio.to_thread(branch_moves, host.root, host.store, [row for row in laid.outside if row.held])
-    return Settled(laid, copied=not upper.same_filesystem, moves=moves)
 
 
 async def changes(host: SessionHost, upper: Upper, taken: Taken | None) -> bool:
     """Whether an upper folder holds anything that was not taken before."""
-    laying = LayingIn(upper, Act(), taken=replace(taken, stamps=dict(taken.stamps)) if taken is not None else None)
+    laying = LayingIn(upper, Act(), taken=taken)
     try:
         return not (await to_the_end(host.read(laying.read))).empty
     finally:
         laying.close()
 
 
-async def _look(host: SessionHost, laying: LayingIn) -> list[tuple[str, int]]:
-    """Read what was changed; what of it would destroy more than can be kept."""
+async def _unless_it_destroys(host: SessionHost, laying: LayingIn, taken: Taken | None) -> Settled:
+    """Lay in, unless that would destroy more than can be kept."""
     changes = await host.read(laying.read)
-    if not changes.of("outside", "git"):
-        return []
-    budget = await host.read(lambda history: coverage.budget(history.store))
-    return await asyncio.to_thread(_lost, host.root, laying, budget)
+    if changes.of("outside", "git"):
+        budget = await host.read(lambda history: coverage.budget(history.store))
+        if lost := await asyncio.to_thread(_lost, host.root, laying, budget):
+            return Settled(held=tuple(lost), live=laying.upper.live)
+    return await _lay_in(host, laying, taken)
 
 
 async def _allowed(upper: Upper, lost: Sequence[tuple[str, int]], ask: Ask | None) -> bool:
     """Whether a person lets it be destroyed; else it is held, and one that is live stays where it is."""
+    allowed = False
     try:
-        if ask is not None and await ask(lost):
-            return True
-    except asyncio.CancelledError:
-        if not upper.live:
+        allowed = ask is not None and await ask(lost)
+    finally:
+        if not allowed and not upper.live:
             await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
-        raise
-    if not upper.live:
-        await to_the_end(asyncio.to_thread(waiting.save, upper, lost))
-    return False
+    return allowed
 
 
-async def _lay_in(host: SessionHost, laying: LayingIn) -> Laid:
+async def _lay_in(host: SessionHost, laying: LayingIn, taken: Taken | None) -> Settled:
+    upper = laying.upper
     for part in laying.parts():
         readings = await asyncio.to_thread(laying.load, part)
         await host.patiently(lambda work, readings=readings: laying.record(work, readings))  # type: ignore[misc]
     rows, outside = await host.alone(lambda work: (laying.intend(work), _outside(work)))
     done = await asyncio.to_thread(laying.put, host.root, outside, rows)
-    return await host.alone(lambda work: laying.finish(work, done))
+    laid = await host.alone(lambda work: laying.finish(work, done))
+    if not upper.live:
+        await asyncio.to_thread(discard, upper)
+    elif taken is not None:
+        await asyncio.to_thread(waiting.save_taken, upper, taken)
+    moves = await asyncio.to_thread(branch_moves, host.root, host.store, [row for row in done if row.held])
+    return Settled(laid, copied=not upper.same_filesystem, moves=moves)
 
 
 def discard(upper: Upper) -> None:
@@ -178,6 +172,8 @@ def told(settled: Settled) -> str:
     if outside:
         names = _named([f"{row.path} ({row.reason}, {row.change})" for row in outside])
         rows.append(f"changed outside of the history, and kept for undo: {names}")
+    if settled.copied and (laid.versions or outside):
+        rows.append("copied file by file, since the history lies on another file system")
     if laid.caches:
         rows.append(f"caches, not kept: {_named(laid.caches)}")
     if laid.refused:

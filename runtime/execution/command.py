@@ -20,6 +20,7 @@ from workspace.kinds import Outcome
 
 COMMAND_SECONDS = 120.0
 LONGEST = 3600.0
+CUT_SHORT = "interrupted by a person; what it had changed went in, or waits: `wukong pending`"
 
 
 class RunCommand(Plain):
@@ -78,7 +79,7 @@ async def recorded_apart(
         try:
             said, together = await workplace.settled(invocation)
         except asyncio.CancelledError:
-            outcome, said = Outcome.INTERRUPTED, "\n[interrupted by a person; see `wukong pending`]"
+            outcome, said = Outcome.INTERRUPTED, f"\n[{CUT_SHORT}]"
             await invocation.end(lambda work: Result(text + said, outcome, status, whole), alone=False)
             raise
         return await invocation.end(

@@ -77,6 +77,8 @@ class LayingIn:
         self.laid = Laid()
         self.set = ChangeSet(upper)
         self._taken = taken
+        self._stamps = dict(taken.stamps) if taken is not None else None
+        """With those of what is read now: they count as taken once all of it went in."""
         self._files = Files(upper.folder)
         self._copy = upper.live or not upper.same_filesystem
         self._renamed: dict[str, str] = {}
@@ -95,7 +97,7 @@ class LayingIn:
             known_below=lambda path: history.store.versions.any_below(path, history.branch.id, history.cursor),
             largest=coverage.largest(history.store),
             caches=coverage.caches(history.store),
-            seen=self._taken.stamps if self._taken is not None else None,
+            seen=self._stamps,
         )
         wanted = [change for change in self.set.of("document") if change.kind != "touched"]
         self._documents, self._renamed = _with_renames(history, self._files, wanted)
@@ -162,8 +164,7 @@ class LayingIn:
 
     def _note_same(self, paths: Sequence[str]) -> None:
         """What a live overlay holds at these paths has gone in, so what comes there later is to be seen inside."""
-        if self._taken is not None:
-            stamps = self._taken.stamps
+        if self._taken is not None and (stamps := self._stamps) is not None:
             self._taken.same.update((path, stamps[path]) for path in paths if path in stamps)
 
     def intend(self, work: Workspace) -> list[Outside]:
@@ -210,6 +211,8 @@ class LayingIn:
                 detail = EvictEntry(tuple((row.operation, row.path, row.size) for row in gone[:200])).detail()
                 work.record(Act(kind=Kind.EVICT, name=f"{len(gone):,} kept files", actor="wukong", detail=detail))
         outside.drop(gone)
+        if self._taken is not None and self._stamps is not None:
+            self._taken.stamps.update(self._stamps)
         self.laid.outside = list(done)
         self.laid.conflicts += [
             Conflict(row.path, "somebody else changed it meanwhile; it was left as it is")

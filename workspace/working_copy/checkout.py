@@ -340,12 +340,15 @@ class Checkout:
         return conflicts
 
     def _let_go(self, document: int, path: str) -> None:
-        """Drop a displaced file that a version holds: a name is cheaper to move than a file to remove."""
+        """Drop a displaced file that a version holds: a name is cheaper to move than a file to remove.
+
+        It gets a name that nobody takes for a change of the execution.
+        """
+        temporary = self._temporary(document)
         if (source := self._taken.pop(document, None)) is not None and not source.copy:
             with suppress(OSError, Blocked):
-                transfer.move(
-                    self._files, transfer.beside(path, self._temporary(document)), source.files, source.path
-                )
+                aside = transfer.beside(source.path, temporary)
+                transfer.move(self._files, transfer.beside(path, temporary), source.files, aside)
                 return
         self._files.drop_temporary(path, self._temporary(document))
 
